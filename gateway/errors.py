@@ -35,6 +35,7 @@ __all__ = [
     "DispositionMissing",
     "EpilogueTooLarge",
     "FieldTooLarge",
+    "FileExpected",
     "FramingInvalid",
     "GatewayError",
     "LengthRequired",
@@ -268,6 +269,14 @@ class FramingInvalid(MalformedUpload):
 
     code = "framing_invalid"
     hint = "The client, or something between it and the gateway, writes chunks wrongly (RFC 9112 section 7.1)."
+
+
+class FileExpected(UploadError):
+    """The upload does not have the one file that the service takes."""
+
+    code = "file_expected"
+    status = 422
+    hint = "Send exactly one part with a filename."
 
 
 class LimitExceeded(UploadError):

@@ -1,0 +1,5 @@
+"""multipart/form-data without I/O: the scanner, the part headers, boundaries, and the writer.
+
+Reading follows RFC 2046 section 5.1.1 and RFC 7578, strictly; where this reader differs from
+Werkzeug's and from the `multipart` package, `docs/multipart.md` lists the case and the reason.
+"""

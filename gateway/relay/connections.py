@@ -1,0 +1,245 @@
+"""The connection to a service, under requests and urllib3.
+
+What plain urllib3 does not do, and a relay of live uploads needs:
+
+- It sees an answer that comes while the request is still being sent, hands it on at once, and never
+  uses such a connection again: the next request would be read as the rest of the body.
+- A stalled service is told by the time in which it takes nothing, not by the time of a whole send.
+- Waiting for the answer, and the delivery as a whole, have limits that a dribbled answer cannot stretch.
+- 102 and 103 are no final answers (http.client knows only 100).
+
+The hook is the documented one: connection classes of a pool (`ConnectionCls`).
+"""
+
+from __future__ import annotations
+
+import functools
+import http.client
+import io
+import re
+import select
+import socket
+import ssl
+from collections.abc import Mapping
+from typing import Any, cast
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from gateway.relay.attempts import Attempt, Phase
+from gateway.relay.bodies import Body
+
+__all__ = ["Adapter", "watch_of"]
+
+LOOK_BYTES = 2**16
+_INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1(?!01)[0-9][0-9][ \r\n]")
+_INFORMATIONAL_BEGUN = re.compile(rb"(?:H(?:T(?:T(?:P(?:/(?:1(?:\.(?:[01](?: (?:1[0-9]{0,2})?)?)?)?)?)?)?)?)?)?")
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class _AnsweredEarly(BrokenPipeError):
+    """The service has answered or closed: stop sending. urllib3 takes a broken pipe as a reason to read the answer."""
+
+
+class _Exchange(HTTPConnection):
+    """One connection. `attempt` is that of the request under way."""
+
+    attempt: Attempt
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._kept = b""
+        self._request_is_whole = True
+        self._poll = select.poll()
+        self.response_class = cast("type[http.client.HTTPResponse]", functools.partial(_Answer, connection=self))
+
+    def request(  # type: ignore[override]  # urllib3 narrows http.client's signature in the same way
+        self, method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> None:
+        """Called by urllib3 in the thread of the delivery."""
+        assert isinstance(body, Body)
+        assert isinstance(body.watch, _Watch)
+        self.attempt = body.watch.attempt
+        body.watch.connection = self
+        self._kept = b""
+        self._request_is_whole = False
+        try:
+            # urllib3 sends whatever can be iterated; its stubs name only some of that.
+            super().request(method, url, body=cast(Any, body), headers=headers, **options)
+            self._request_is_whole = True
+        except _AnsweredEarly:
+            self.attempt.early = True
+            raise
+        finally:
+            body.watch.connection = None
+
+    def connect(self) -> None:
+        super().connect()
+        self._ready_to_send()
+
+    def _ready_to_send(self) -> None:
+        assert self.sock is not None
+        self.sock.setblocking(False)
+        self._poll = select.poll()
+        self._poll.register(self.sock, select.POLLIN | select.POLLOUT)
+
+    def send(self, data: Any) -> None:
+        """Send all of `data`, looking for an answer before each piece."""
+        if self.sock is None:
+            self.connect()
+        elif self.sock.gettimeout() != 0:
+            self._ready_to_send()
+        attempt = self.attempt
+        if attempt.phase is Phase.CONNECTING:
+            attempt.enter(Phase.SENDING)
+        view = memoryview(data)
+        while view:
+            ready = self._poll.poll(attempt.limit_s() * 1000)
+            if not ready:
+                raise attempt.timed_out()
+            if ready[0][1] & ~select.POLLOUT:
+                self.look()
+            if ready[0][1] & select.POLLOUT:
+                try:
+                    count = self.sock.send(view)
+                except _WOULD_BLOCK:
+                    continue
+                except (BrokenPipeError, ConnectionResetError) as error:
+                    raise _AnsweredEarly from error
+                attempt.sent += count
+                view = view[count:]
+
+    def look(self) -> None:
+        """Read what the service has sent by now; raises if that is an answer, or the end.
+
+        Readable does not mean answered: it may be a TLS ticket, or a 100 Continue.
+        """
+        assert self.sock is not None
+        try:
+            data = self.sock.recv(LOOK_BYTES)
+        except _WOULD_BLOCK:
+            return
+        except OSError as error:
+            raise _AnsweredEarly from error
+        if not data:
+            raise _AnsweredEarly
+        self._kept += data
+        while _INFORMATIONAL.match(self._kept):
+            end = self._kept.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            self._kept = self._kept[end + 4 :]
+        if not _INFORMATIONAL_BEGUN.fullmatch(self._kept):
+            raise _AnsweredEarly
+
+    def getresponse(self) -> Any:
+        self.attempt.enter(Phase.WAITING)
+        response = super().getresponse()
+        self.attempt.enter(Phase.READING)
+        if not self._request_is_whole and self.sock is not None:
+            # The response has its own hold of the socket and is still read to its end.
+            sock, self.sock = self.sock, None
+            sock.close()
+        return response
+
+    def take_kept(self) -> bytes:
+        """What `look` has read, which the answer begins with."""
+        kept, self._kept = self._kept, b""
+        return kept
+
+
+class _SecureExchange(_Exchange, HTTPSConnection):
+    pass
+
+
+class _Watch:
+    """What a body looks at while it waits for its client: the connection that it is being sent on."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self.attempt = attempt
+        self.connection: _Exchange | None = None
+
+    def fileno(self) -> int:
+        connection = self.connection
+        return -1 if connection is None or connection.sock is None else connection.sock.fileno()
+
+    def look(self) -> None:
+        self.attempt.limit_s()
+        if self.connection is not None:
+            self.connection.look()
+
+
+class _Answer(http.client.HTTPResponse):
+    """An answer that begins with what was read early, and ends by the attempt's limits."""
+
+    fp: io.BufferedReader
+
+    def __init__(self, sock: socket.socket, *arguments: Any, connection: _Exchange, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        sock.setblocking(False)
+        self.fp = io.BufferedReader(_AnswerBytes(sock, self.fp, connection.take_kept(), connection.attempt), LOOK_BYTES)
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]  # not in typeshed; urllib3 uses it too
+        # http.client skips an answer only if it is a 100.
+        informational = 102 <= status <= 199
+        return version, 100 if informational else status, reason
+
+
+class _AnswerBytes(io.RawIOBase):
+    """The bytes of an answer: `prefix`, then what comes from the socket."""
+
+    def __init__(self, sock: socket.socket, held: io.BufferedReader, prefix: bytes, attempt: Attempt) -> None:
+        self._sock = sock
+        self._held = held  # keeps the socket open although the connection may have let go of it
+        self._prefix = memoryview(prefix)
+        self._attempt = attempt
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self._prefix:
+            count = min(len(buffer), len(self._prefix))
+            buffer[:count] = self._prefix[:count]
+            self._prefix = self._prefix[count:]
+            return count
+        self._attempt.resume()
+        try:
+            while True:
+                try:
+                    return self._sock.recv_into(buffer)
+                except _WOULD_BLOCK:
+                    if not self._poll.poll(self._attempt.limit_s() * 1000):
+                        raise self._attempt.timed_out() from None
+        finally:
+            self._attempt.pause()
+
+    def close(self) -> None:
+        if not self.closed:
+            self._held.close()
+        super().close()
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Exchange
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureExchange
+
+
+class Adapter(HTTPAdapter):
+    """requests' adapter over these connections. Every request's body must be a Body."""
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+
+def watch_of(attempt: Attempt) -> _Watch:
+    """What a body must have as its `watch` to be sent."""
+    return _Watch(attempt)

@@ -1,0 +1,160 @@
+"""Sends bodies to services and hands back their answers. The only place that speaks requests.
+
+requests' adapter is used directly, with a prepared request: a Session would add default headers,
+read proxies and .netrc from the environment, keep the cookies of one client for the next, and
+follow redirects with a body that is used up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from http.client import HTTPException
+
+import requests
+from requests.exceptions import ConnectTimeout, RequestException, SSLError
+from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import HTTPError, NameResolutionError
+from urllib3.response import BaseHTTPResponse
+
+from gateway.core.headers import Fields
+from gateway.core.services import Service
+from gateway.errors import (
+    ServiceAnswerInvalid,
+    ServiceConnectTimeout,
+    ServiceError,
+    ServiceReset,
+    ServiceTLSFailure,
+    ServiceUnreachable,
+)
+from gateway.relay.attempts import Attempt, Phase
+from gateway.relay.bodies import Body
+from gateway.relay.connections import Adapter, watch_of
+
+__all__ = ["Answer", "Transport"]
+
+ANSWER_BLOCK = 2**16
+
+
+class Answer:
+    """A service's answer; its body is still under way. Close it, or read it to its end."""
+
+    def __init__(self, response: requests.Response, attempt: Attempt) -> None:
+        raw = response.raw
+        assert isinstance(raw, BaseHTTPResponse)
+        self._raw = raw
+        self._attempt = attempt
+        self.status = raw.status
+        self.reason = raw.reason or ""
+        self.fields: Fields = list(raw.headers.iteritems())
+        """Header fields as received, in order, repeated ones apart."""
+        self.early = attempt.early
+        """Whether it came before the service had the whole upload."""
+
+    def field(self, name: str) -> str | None:
+        """The value of the first field with this name."""
+        return next((value for key, value in self.fields if key.lower() == name.lower()), None)
+
+    def blocks(self) -> Iterator[bytes]:
+        """The body as it comes, undecoded. Cut off, it raises ServiceAnswerInvalid: nobody may take it for whole."""
+        try:
+            while block := self._raw.read1(ANSWER_BLOCK, decode_content=False):
+                yield block
+        except (HTTPError, HTTPException, OSError) as error:
+            raise ServiceAnswerInvalid(
+                f"{self._attempt.service} broke off in the middle of its answer: {error}."
+            ) from error
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Give the connection back if the answer was read to its end, else close it."""
+        self._raw.close()
+        self._raw.release_conn()
+
+
+class Transport:
+    """Pooled connections to services. Thread-safe."""
+
+    def __init__(self, *, connections: int, clock: Callable[[], float], user_agent: str) -> None:
+        self._adapter = Adapter(pool_connections=64, pool_maxsize=connections, max_retries=0)
+        self._clock = clock
+        self._user_agent = user_agent
+
+    def send(self, service: Service, fields: Fields, body: Body, completed_at: Callable[[], float | None]) -> Answer:
+        """Send one request and return the answer as soon as its header is in.
+
+        `completed_at` says since when the upload is in. Raises ServiceErrors, and whatever the body raises.
+        """
+        request = self._prepared(service, fields, body)
+        for last_try in (False, True):
+            attempt = Attempt(service.name, service.timeouts, self._clock)
+            attempt.upload_completed_at = completed_at
+            body.watch = watch_of(attempt)
+            try:
+                response = self._adapter.send(request, stream=True, timeout=(service.timeouts.connect, None))
+            except RequestException as error:
+                # No byte can have left, most often because the service has closed a pooled connection
+                # meanwhile: nothing of the body is used up, and it goes out on a new one.
+                if attempt.sent == 0 and not last_try and not isinstance(error, ConnectTimeout | SSLError):
+                    continue
+                raise _failure(error, attempt, service.url) from error
+            finally:
+                body.close()
+            return Answer(response, attempt)
+        raise AssertionError("the second try returns or raises")
+
+    def close(self) -> None:
+        """Close all pooled connections."""
+        self._adapter.close()
+
+    def _prepared(self, service: Service, fields: Fields, body: Body) -> requests.PreparedRequest:
+        request = requests.PreparedRequest()
+        request.prepare_method("POST")
+        request.prepare_url(service.url, None)
+        headers: CaseInsensitiveDict[str] = CaseInsensitiveDict(fields)
+        headers["User-Agent"] = self._user_agent
+        headers.update(service.headers)
+        # The body knows its type and boundary; a header set by hand would name another.
+        headers["Content-Type"] = body.content_type
+        if body.length is not None:
+            headers["Content-Length"] = str(body.length)
+        request.headers = headers
+        request.body = body  # type: ignore[assignment]  # requests sends any iterable; its stubs name fewer
+        request.prepare_hooks({})
+        return request
+
+
+def _failure(error: RequestException, attempt: Attempt, url: str) -> ServiceError:
+    """What went wrong, by the phase in which it did."""
+    causes = list(_causes(error))
+    text = str(next((cause for cause in reversed(causes) if isinstance(cause, OSError)), causes[-1]))
+    if isinstance(error, ConnectTimeout):
+        return ServiceConnectTimeout(
+            f"{attempt.service} did not accept a connection to {url} within {attempt.timeouts.connect:g} s."
+        )
+    if isinstance(error, SSLError):
+        return ServiceTLSFailure(f"{attempt.service} at {url}: {text}.")
+    if attempt.phase is Phase.CONNECTING:
+        name = (
+            "the name cannot be resolved: " if any(isinstance(cause, NameResolutionError) for cause in causes) else ""
+        )
+        return ServiceUnreachable(f"{attempt.service} at {url}: {name}{text}.")
+    if any(isinstance(cause, HTTPException) and not isinstance(cause, ConnectionResetError) for cause in causes):
+        return ServiceAnswerInvalid(f"{attempt.service} at {url} answered something that is not HTTP: {text!r}.")
+    return ServiceReset(
+        f"{attempt.service} at {url} closed the connection while {attempt.phase.value}, after {attempt.sent} bytes."
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The exception and those that it wraps: libraries put them into `args`, `reason` or `__cause__`."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        current = waiting.pop(0)
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        inner = [*current.args, getattr(current, "reason", None), current.__cause__, current.__context__]
+        waiting.extend(cause for cause in inner if isinstance(cause, BaseException))

@@ -1,0 +1,184 @@
+"""Files behind spools, and the quota over them.
+
+A spool file has no name (O_TMPFILE), so that nothing is left of a process that dies. Where the file
+system cannot do that, it has a name and a lock, and whoever can take the lock may remove it.
+
+The quota holds over all workers: each has a ledger, a small locked file with the bytes that it has
+reserved. A ledger whose lock can be taken belongs to a dead process and counts for nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway.errors import SpoolFailed, SpoolFull
+
+__all__ = ["Quota", "SpoolFile", "SpoolFiles", "clear_leftovers"]
+
+GRAIN = 16 * 2**20
+"""Bytes reserved at once: an upload asks the quota (two locks and a few small reads) once per grain."""
+
+_LEDGER = ".ledger"
+_PART = ".part"
+_NO_UNNAMED_FILES = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _create_locked(directory: Path, suffix: str) -> tuple[int, Path]:
+    """A new file that this process holds the lock of. Somebody may clear it between creation and lock: try again."""
+    while True:
+        descriptor, name = tempfile.mkstemp(suffix=suffix, dir=directory)
+        if _try_lock(descriptor) and os.fstat(descriptor).st_nlink:
+            return descriptor, Path(name)
+        os.close(descriptor)
+
+
+def _leftovers(directory: Path, suffix: str) -> Iterator[tuple[Path, int | None]]:
+    """Every file with this suffix; with an open, locked descriptor if its owner is dead, else with None."""
+    for path in directory.glob(f"*{suffix}"):
+        try:
+            descriptor = os.open(path, os.O_RDWR)
+        except FileNotFoundError:
+            continue
+        try:
+            yield path, descriptor if _try_lock(descriptor) else None
+        finally:
+            os.close(descriptor)
+
+
+def clear_leftovers(directory: Path) -> list[Path]:
+    """Remove what dead processes have left in a spool directory; returns what was removed."""
+    removed = []
+    for suffix in (_PART, _LEDGER):
+        for path, owned in _leftovers(directory, suffix):
+            if owned is not None:
+                path.unlink(missing_ok=True)
+                removed.append(path)
+    return removed
+
+
+class Quota:
+    """How many bytes the spool files of all workers may have together. One object per process; thread-safe."""
+
+    def __init__(self, directory: Path, limit: int) -> None:
+        self._directory = directory
+        self._limit = limit
+        self._reserved = 0
+        self._lock = threading.Lock()  # guards _reserved, and the flock below among threads
+        self._all_workers = os.open(directory / "quota.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._ledger, self._ledger_path = _create_locked(directory, _LEDGER)
+
+    def reserve(self, size: int) -> None:
+        """Count `size` more bytes as used, or raise SpoolFull."""
+        with self._lock:
+            fcntl.flock(self._all_workers, fcntl.LOCK_EX)
+            try:
+                used = self._reserved + sum(self._others())
+                if used + size > self._limit:
+                    raise SpoolFull(f"{used} of {self._limit} bytes are in use; {size} more were asked for.")
+                space = os.statvfs(self._directory)
+                if space.f_bavail * space.f_frsize < size:
+                    raise SpoolFull(f"The disk has less than {size} bytes left.")
+                self._write(self._reserved + size)
+            finally:
+                fcntl.flock(self._all_workers, fcntl.LOCK_UN)
+
+    def release(self, size: int) -> None:
+        """Count `size` bytes as free again."""
+        with self._lock:
+            self._write(self._reserved - size)
+
+    def close(self) -> None:
+        """Remove the ledger; the object is of no use afterwards."""
+        self._ledger_path.unlink(missing_ok=True)
+        os.close(self._ledger)
+        os.close(self._all_workers)
+
+    def _write(self, reserved: int) -> None:
+        os.pwrite(self._ledger, reserved.to_bytes(8, "little"), 0)
+        self._reserved = reserved
+
+    def _others(self) -> Iterator[int]:
+        for path, owned in _leftovers(self._directory, _LEDGER):
+            if owned is None and path != self._ledger_path:
+                yield int.from_bytes(path.read_bytes(), "little")
+
+
+class SpoolFiles:
+    """Makes spool files in one directory, within a quota. Thread-safe."""
+
+    def __init__(self, directory: Path, quota: Quota) -> None:
+        self._directory = directory
+        self._quota = quota
+
+    def create(self) -> SpoolFile:
+        """A new, empty spool file."""
+        try:
+            try:
+                flags = os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC
+                return SpoolFile(os.open(self._directory, flags, 0o600), None, self._quota)
+            except OSError as error:
+                if error.errno not in _NO_UNNAMED_FILES:
+                    raise
+            return SpoolFile(*_create_locked(self._directory, _PART), self._quota)
+        except OSError as error:
+            raise SpoolFailed(f"No file could be made in {self._directory}: {error.strerror}.") from error
+
+
+class SpoolFile:
+    """The file of one upload. Written by one thread from its beginning on, read by many."""
+
+    def __init__(self, descriptor: int, path: Path | None, quota: Quota) -> None:
+        self._descriptor = descriptor
+        self._path = path
+        self._quota = quota
+        self._reserved = 0
+        self.size = 0
+        """Bytes written; what lies before can be read."""
+
+    def append(self, block: memoryview) -> None:
+        """Write a block behind what is there."""
+        missing = self.size + len(block) - self._reserved
+        if missing > 0:
+            grains = -(-missing // GRAIN) * GRAIN
+            self._quota.reserve(grains)
+            self._reserved += grains
+        try:
+            while block:
+                written = os.pwrite(self._descriptor, block, self.size)
+                self.size += written
+                block = block[written:]
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise SpoolFull(f"The disk is full after {self.size} bytes of this upload.") from error
+            raise SpoolFailed(f"Writing failed after {self.size} bytes: {error.strerror}.") from error
+
+    def read_into(self, view: memoryview, offset: int) -> int:
+        """Fill `view` from `offset` on; returns how many bytes that were, at least one."""
+        try:
+            count = os.preadv(self._descriptor, [view], offset)
+        except OSError as error:
+            raise SpoolFailed(f"Reading at {offset} failed: {error.strerror}.") from error
+        if count == 0:
+            raise SpoolFailed(f"The spool file ends at {offset}, before the upload does.")
+        return count
+
+    def close(self) -> None:
+        """Give up the file and its share of the quota."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+        self._quota.release(self._reserved)

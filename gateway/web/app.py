@@ -1,0 +1,81 @@
+"""The Flask application: routes to services, replies, and problem documents for everything else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from flask import Flask, Response, current_app
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+
+from gateway import errors
+from gateway.core.services import Route
+from gateway.gateway import Gateway, setup_of
+from gateway.web.extension import UploadGateway, upload_request
+from gateway.web.problems import problem_response
+from gateway.web.relay import relay
+
+__all__ = ["create_app"]
+
+METHODS = ["POST", "PUT"]
+
+
+def create_app(gateway: Gateway | str) -> Flask:
+    """The application that serves a gateway's routes; `gateway` may also be the path of a configuration file.
+
+    Call it in the process that serves, after any fork. With a path it is what other WSGI servers than
+    `gateway serve` want: `gunicorn "gateway.web.app:create_app('config/gateway.yaml')"`.
+    """
+    if isinstance(gateway, str):
+        from gateway.settings.load import load  # reads YAML: not needed where the settings are there already
+
+        gateway = Gateway(setup_of(load(Path(gateway)), cores=os.cpu_count() or 1))
+    app = Flask("gateway", static_folder=None)
+    UploadGateway(gateway).init_app(app)
+    # A path is matched as it is: no redirect may turn a POST into something else.
+    app.url_map.merge_slashes = False
+    for route in gateway.routes.values():
+        view = _view(route)
+        for path in ["/", "/<path:_rest>"] if route.path is None else [route.path]:
+            app.add_url_rule(path, f"route:{route.name}", view, methods=METHODS)
+    app.add_url_rule("/-/health", "health", lambda: {"status": "ok"})
+    app.add_url_rule("/-/<path:_rest>", "reserved", _unknown, methods=[*METHODS, "GET", "DELETE", "PATCH"])
+    app.register_error_handler(NotFound, _unknown)
+    app.register_error_handler(MethodNotAllowed, _wrong_method)
+    app.register_error_handler(Exception, _unexpected)
+    return app
+
+
+def _view(route: Route) -> Callable[..., ResponseReturnValue]:
+    def view(_rest: str = "") -> Response:
+        return relay(route, upload_request())
+
+    return view
+
+
+def _unknown(*_arguments: object, **_values: object) -> Response:
+    request = upload_request()
+    return _problem(errors.RouteUnknown(f"There is no route at {request.path}."))
+
+
+def _wrong_method(error: MethodNotAllowed) -> Response:
+    request = upload_request()
+    response = _problem(errors.MethodNotAllowed(f"{request.path} does not take {request.method}."))
+    response.headers["Allow"] = ", ".join(sorted(error.valid_methods or METHODS))
+    return response
+
+
+def _unexpected(error: Exception) -> Response | HTTPException:
+    if isinstance(error, HTTPException):
+        return error
+    request = upload_request()
+    if isinstance(error, errors.GatewayError):
+        return _problem(error)
+    current_app.logger.exception("request %s failed", request.id)
+    return _problem(errors.UnexpectedFailure("The gateway failed while it handled this request."))
+
+
+def _problem(error: errors.GatewayError) -> Response:
+    return problem_response(error, upload_request().id)

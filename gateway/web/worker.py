@@ -1,0 +1,243 @@
+"""The client's socket, read by the gateway itself under gunicorn's gthread worker.
+
+Through `wsgi.input` a read blocks until everything asked for is there, copies it twice, and cannot be
+interrupted. So gunicorn's documented `pre_request` hook puts a body object of our own in its place. It
+hands out what has arrived, into a buffer that is reused, and keeps gunicorn's count of the remaining
+body exact: gunicorn goes on to use the connection, and one byte counted wrongly would let the rest of
+a body be read as the next request.
+
+Where anything is not as expected (TLS, HTTP/2, another reader), the hook does nothing, and the
+gateway works through `wsgi.input`.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from gunicorn.http.body import Body, ChunkedReader, LengthReader
+from gunicorn.http.errors import ParseException
+from gunicorn.http.unreader import SocketUnreader
+
+from gateway.errors import ClientGone, ClientStalled, FramingInvalid
+from gateway.spool.spool import TICK_S
+from gateway.spool.uploads import Watch
+
+__all__ = ["ClientBody", "ClientSocket", "pre_request"]
+
+DRAIN_S = 5.0
+DRAIN_BYTES = 100 * 2**20
+"""How much of a refused body is read and thrown away after the answer: a client that is still sending
+when the connection is reset does not get to see it."""
+
+
+def pre_request(worker: Any, request: Any) -> None:
+    """gunicorn's hook: called with each parsed request, before its WSGI environment is made."""
+    body, unreader = request.body, request.unreader
+    if type(body) is not Body or type(unreader) is not SocketUnreader:
+        return
+    if type(unreader.sock) is socket.socket:
+        # Once per connection; the unreader lives as long as it.
+        unreader.sock = ClientSocket(unreader.sock)
+    if isinstance(unreader.sock, ClientSocket) and isinstance(body.reader, LengthReader | ChunkedReader):
+        request.body = ClientBody(request, unreader.sock)
+
+
+class _WatchRaised(Exception):
+    """The wait for the client is over for a reason that is not the client's."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class ClientSocket:
+    """The client's connection. Reads wait no longer than `stall_s`, and look at a watch meanwhile."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
+        self.stall_s: float | None = None
+        """None: as the socket's own timeout says."""
+        self.watch: Watch | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def recv(self, size: int) -> bytes:
+        if self.stall_s is not None:
+            self._wait(self.stall_s)
+        return self._sock.recv(size)
+
+    def recv_into(self, view: memoryview) -> int:
+        try:
+            return self._sock.recv_into(view, 0, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            if self.stall_s is not None:
+                self._wait(self.stall_s)
+            return self._sock.recv_into(view)
+
+    def _wait(self, stall_s: float) -> None:
+        """Until something can be read. Raises TimeoutError, or _WatchRaised."""
+        deadline = time.monotonic() + stall_s
+        watched = -1
+        if self.watch is not None:
+            self._look(self.watch)
+            watched = self.watch.fileno()
+        if watched >= 0:
+            self._poll.register(watched, select.POLLIN)
+        try:
+            while (remaining_s := deadline - time.monotonic()) > 0:
+                ready = dict(self._poll.poll(min(remaining_s, TICK_S) * 1000))
+                if self.watch is not None and (watched in ready or not ready):
+                    self._look(self.watch)
+                if self._sock.fileno() in ready:
+                    return
+            raise TimeoutError
+        finally:
+            if watched >= 0:
+                self._poll.unregister(watched)
+
+    def _look(self, watch: Watch) -> None:
+        try:
+            watch.look()
+        except Exception as error:
+            raise _WatchRaised(error) from error
+
+
+class ClientBody(Body):
+    """`wsgi.input` for one request; also a Source (spool/uploads.py), which is the fast way to read it."""
+
+    def __init__(self, request: Any, sock: ClientSocket) -> None:
+        super().__init__(request.body.reader)
+        self._request = request
+        self._socket = sock
+        self._unreader = request.unreader
+        self._stall_s: float | None = None
+        # gunicorn would send 100 Continue before the application has had a chance to refuse.
+        self._continue_expected = request._expected_100_continue
+        request._expected_100_continue = False
+
+    @property
+    def unread(self) -> bool:
+        """Whether some of the body may still be to come."""
+        if self.buf.tell():
+            return True
+        return bool(self.reader.length if isinstance(self.reader, LengthReader) else self.reader.parser)
+
+    def limit_stalls(self, stall_s: float) -> None:
+        """From now on the client may not send nothing for longer than this."""
+        self._stall_s = stall_s
+
+    # --- as a Source ---
+
+    def read_into(self, view: memoryview, watch: Watch | None) -> int:
+        """See Source; `limit_stalls` must have been called."""
+        with self._reading(watch):
+            if self.buf.tell():
+                return self._keep_rest(self.buf.getvalue(), view)
+            if isinstance(self.reader, LengthReader):
+                return self._read_length(view)
+            return self._read_chunk(view)
+
+    @contextmanager
+    def _reading(self, watch: Watch | None = None) -> Iterator[None]:
+        """Limits and errors of one read."""
+        if self._continue_expected:
+            self._continue_expected = False
+            self._socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._socket.watch, self._socket.stall_s = watch, self._stall_s
+        try:
+            yield
+        except _WatchRaised as raised:
+            # A chunked body cannot be gone on with: gunicorn's parser has ended with the exception.
+            self.failed = self.failed or isinstance(self.reader, ChunkedReader)
+            raise raised.error from None
+        except ParseException as error:
+            self.failed = True
+            raise FramingInvalid(f"{type(error).__name__}: {error}.") from error
+        except TimeoutError as error:
+            self.failed = True
+            raise ClientStalled(f"The client sent nothing for {self._stall_s} s.") from error
+        except OSError as error:
+            self.failed = True
+            raise ClientGone("The client closed the connection in the middle of its upload.") from error
+        finally:
+            self._socket.watch = self._socket.stall_s = None
+
+    def _read_length(self, view: memoryview) -> int:
+        remaining = self.reader.length
+        if not remaining:
+            return 0
+        room = view[:remaining]
+        held: bytes = self._unreader.take_buffered()
+        if held:
+            count = min(len(held), len(room))
+            room[:count] = held[:count]
+            if count < len(held):
+                # The rest of the body, or the client's next request.
+                self._unreader.unread(held[count:])
+        else:
+            count = self._socket.recv_into(room)
+            if count == 0:
+                self.failed = True
+        self.reader.length -= count
+        return count
+
+    def _read_chunk(self, view: memoryview) -> int:
+        reader = self.reader
+        if reader.buf.tell():
+            return self._keep_rest(reader.read(reader.buf.tell()), view)
+        while reader.parser is not None:
+            try:
+                piece: bytes = next(reader.parser)
+            except StopIteration:
+                reader.parser = None
+                break
+            if piece:
+                return self._keep_rest(piece, view)
+        return 0
+
+    def _keep_rest(self, data: bytes, view: memoryview) -> int:
+        count = min(len(data), len(view))
+        view[:count] = data[:count]
+        self.buf.seek(0)
+        self.buf.truncate()
+        self.buf.write(data[count:])
+        return count
+
+    # --- as wsgi.input: what gunicorn's does, with 100 Continue in time ---
+
+    def _read_reader(self, size: int) -> bytes:
+        with self._reading():
+            data: bytes = super()._read_reader(size)
+            return data
+
+    # --- refusing it ---
+
+    def refuse(self) -> None:
+        """Nobody will read the rest: the answer says so (`Connection: close`), and the connection is not used again."""
+        self._continue_expected = False
+        self.failed = True
+        self._request.force_close()
+
+    def drain(self) -> None:
+        """After the answer is out: read and forget what the client still sends, for a while."""
+        deadline = time.monotonic() + DRAIN_S
+        scratch = bytearray(2**18)
+        drained = 0
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+            while drained < DRAIN_BYTES and (remaining_s := deadline - time.monotonic()) > 0:
+                self._socket.settimeout(remaining_s)
+                count = self._socket._sock.recv_into(scratch)
+                if count == 0:
+                    return
+                drained += count
+        except OSError:
+            return
