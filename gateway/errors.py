@@ -48,6 +48,7 @@ __all__ = [
     "PartHeadersTooLarge",
     "PartHeadersUnterminated",
     "PartNameMissing",
+    "RequestInvalid",
     "RequestRefused",
     "RouteUnknown",
     "Saturated",
@@ -133,6 +134,13 @@ class MethodNotAllowed(RequestRefused):
     code = "method_not_allowed"
     status = 405
     hint = "Send the upload with POST or PUT."
+
+
+class RequestInvalid(RequestRefused):
+    """The request is not one that can be understood."""
+
+    code = "request_invalid"
+    hint = "Check the request line and the Host header."
 
 
 class LengthRequired(RequestRefused):

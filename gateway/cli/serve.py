@@ -7,11 +7,9 @@ from pathlib import Path
 import click
 
 from gateway.errors import ConfigError
-from gateway.settings.load import from_flags, load
+from gateway.settings.load import DEFAULT_FILE, Flags, count_cores, from_flags, load
 
 __all__ = ["serve"]
-
-DEFAULT_FILE = Path("config/gateway.yaml")
 
 
 @click.command()
@@ -26,13 +24,13 @@ def serve(config: Path | None, to: tuple[str, ...], bind: str | None, workers: s
     """Take uploads and hand them on, until SIGTERM or Ctrl-C; uploads under way may end."""
     if to and config:
         raise click.UsageError("--to needs no file: use it, or --config.")
-    flags = {"bind": bind, "workers": workers, "threads": threads}
+    flags = Flags(bind=bind, workers=workers, threads=threads)
     try:
-        settings = from_flags(to, **flags) if to else load(config or DEFAULT_FILE, **flags)
+        settings = from_flags(to, flags=flags) if to else load(config or DEFAULT_FILE, flags=flags)
     except ConfigError as error:
         click.echo(error.detail, err=True)
         raise SystemExit(1) from error
     # gunicorn takes most of a second to import: not before the configuration is known to be good.
     from gateway.web.server import Server
 
-    Server(settings).run()
+    Server(settings, cores=count_cores()).run()

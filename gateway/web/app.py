@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 from flask import Flask, Response, current_app
 from flask.typing import ResponseReturnValue
@@ -14,7 +12,7 @@ from gateway import errors
 from gateway.core.services import Route
 from gateway.gateway import Gateway, setup_of
 from gateway.web.extension import UploadGateway, upload_request
-from gateway.web.problems import problem_response
+from gateway.web.problems import Problem, problem_response
 from gateway.web.relay import relay
 
 __all__ = ["create_app"]
@@ -29,9 +27,10 @@ def create_app(gateway: Gateway | str) -> Flask:
     `gateway serve` want: `gunicorn "gateway.web.app:create_app('config/gateway.yaml')"`.
     """
     if isinstance(gateway, str):
-        from gateway.settings.load import load  # reads YAML: not needed where the settings are there already
+        # Reads YAML: not needed where the settings are there already.
+        from gateway.settings.load import count_cores, load
 
-        gateway = Gateway(setup_of(load(Path(gateway)), cores=os.cpu_count() or 1))
+        gateway = Gateway(setup_of(load(gateway), cores=count_cores()))
     app = Flask("gateway", static_folder=None)
     UploadGateway(gateway).init_app(app)
     # A path is matched as it is: no redirect may turn a POST into something else.
@@ -68,11 +67,14 @@ def _wrong_method(error: MethodNotAllowed) -> Response:
 
 
 def _unexpected(error: Exception) -> Response | HTTPException:
-    if isinstance(error, HTTPException):
-        return error
     request = upload_request()
     if isinstance(error, errors.GatewayError):
         return _problem(error)
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, HTTPException):
+        # Raised by Werkzeug, before any view: a Host header that is none, for example.
+        return _problem(errors.RequestInvalid(error.description or error.name))
     current_app.logger.exception("request %s failed", request.id)
     return _problem(errors.UnexpectedFailure("The gateway failed while it handled this request."))
 

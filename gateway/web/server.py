@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-import os
 from typing import Any
 
+import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
@@ -29,9 +29,9 @@ _MALLOPT = {
 class Server(BaseApplication):
     """Serves a configuration until SIGTERM or SIGINT; uploads under way may end within `gateway.stop`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, cores: int) -> None:
         self._settings = settings
-        self._cores = os.cpu_count() or 1
+        self._cores = cores
         super().__init__()
 
     def load_config(self) -> None:
@@ -47,15 +47,22 @@ class Server(BaseApplication):
             "timeout": 60,
             "keepalive": 15,
             "pre_request": pre_request,
+            "when_ready": self._announce,
             "post_worker_init": _tune_allocator,
             "proc_name": "gateway",
             "loglevel": "warning",
             "forwarded_allow_ips": "",
             "control_socket_disable": True,
         }
+        assert self.cfg is not None  # gunicorn makes it before it calls this
         for name, value in options.items():
-            if name in self.cfg.settings:
-                self.cfg.set(name, value)
+            self.cfg.set(name, value)
+
+    def _announce(self, arbiter: Any) -> None:
+        """One line for each route, once clients can connect."""
+        address = ", ".join(str(listener) for listener in arbiter.LISTENERS)
+        for route in self._settings.build_routes():
+            click.echo(f"{address}{route.path or ''} -> {route.service.name} ({route.service.url})", err=True)
 
     def load(self) -> Flask:
         """Called in each worker."""

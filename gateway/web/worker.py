@@ -113,6 +113,8 @@ class ClientSocket:
 class ClientBody(Body):
     """`wsgi.input` for one request; also a Source (spool/uploads.py), which is the fast way to read it."""
 
+    failed: bool
+
     def __init__(self, request: Any, sock: ClientSocket) -> None:
         super().__init__(request.body.reader)
         self._request = request
