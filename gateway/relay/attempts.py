@@ -49,6 +49,11 @@ class Attempt:
         if phase is Phase.WAITING:
             self._sent_at = self._clock()
 
+    def settle(self) -> None:
+        """The answer is there: the upload is as complete as it gets, and need not be remembered with the connection."""
+        completed_at = self.upload_completed_at()
+        self.upload_completed_at = lambda: completed_at
+
     def pause(self) -> None:
         """The one who reads the answer is busy with what it got: that time is not the service's."""
         self._paused_at = self._clock()

@@ -100,6 +100,7 @@ class Transport:
                 raise _failure(error, attempt, service.url) from error
             finally:
                 body.close()
+            attempt.settle()
             return Answer(response, attempt)
         raise AssertionError("the second try returns or raises")
 
