@@ -117,23 +117,24 @@ class Gateway:
             upload.read_whole()
         elif upload.head.boundary is not None:
             upload.pull_until(lambda: bool(upload.delimiters))
-        service = plan.service
+        service, location = plan.service, None
         for _ in range(REDIRECTS_MAX):
             body = self._body(service, upload)
             answer = self._transport.send(service, fields, body, lambda: upload.completed_at)
-            redirect = redirect_of(answer.status, answer.field("location"), service.url)
+            location = answer.field("location")
+            redirect = redirect_of(answer.status, location, service.url)
             if redirect is None:
                 return answer
             answer.close()
             if not redirect.follow:
-                raise ServiceRedirects(f"{service.name} answered {answer.status} and names {redirect.url}.")
+                raise ServiceRedirects(f"{service.name} answered {answer.status} and names {location!r}.")
             if not upload.spool.has(0):
                 raise ServiceRedirects(
-                    f"{service.name} answered {answer.status} and names {redirect.url}; the upload is sent live and "
+                    f"{service.name} answered {answer.status} and names {location!r}; the upload is sent live and "
                     "its beginning is gone."
                 )
             service = replace(service, url=redirect.url)
-        raise ServiceRedirects(f"{service.name} redirected {REDIRECTS_MAX} times, last to {service.url}.")
+        raise ServiceRedirects(f"{service.name} redirected {REDIRECTS_MAX} times, last to {location!r}.")
 
     def _body(self, service: Service, upload: Upload) -> Body:
         if service.send == "raw":

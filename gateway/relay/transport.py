@@ -131,19 +131,19 @@ def _failure(error: RequestException, attempt: Attempt, url: str) -> ServiceErro
     text = str(next((cause for cause in reversed(causes) if isinstance(cause, OSError)), causes[-1]))
     if isinstance(error, ConnectTimeout):
         return ServiceConnectTimeout(
-            f"{attempt.service} did not accept a connection to {url} within {attempt.timeouts.connect:g} s."
+            f"{attempt.service} did not accept a connection to {url!r} within {attempt.timeouts.connect:g} s."
         )
     if isinstance(error, SSLError):
-        return ServiceTLSFailure(f"{attempt.service} at {url}: {text}.")
+        return ServiceTLSFailure(f"{attempt.service} at {url!r}: {text}.")
     if attempt.phase is Phase.CONNECTING:
         name = (
             "the name cannot be resolved: " if any(isinstance(cause, NameResolutionError) for cause in causes) else ""
         )
-        return ServiceUnreachable(f"{attempt.service} at {url}: {name}{text}.")
+        return ServiceUnreachable(f"{attempt.service} at {url!r}: {name}{text}.")
     if any(isinstance(cause, HTTPException) and not isinstance(cause, ConnectionResetError) for cause in causes):
-        return ServiceAnswerInvalid(f"{attempt.service} at {url} answered something that is not HTTP: {text!r}.")
+        return ServiceAnswerInvalid(f"{attempt.service} at {url!r} answered something that is not HTTP: {text!r}.")
     return ServiceReset(
-        f"{attempt.service} at {url} closed the connection while {attempt.phase.value}, after {attempt.sent} bytes."
+        f"{attempt.service} at {url!r} closed the connection while {attempt.phase.value}, after {attempt.sent} bytes."
     )
 
 

@@ -33,12 +33,12 @@ def create_app(gateway: Gateway | str) -> Flask:
         gateway = Gateway(setup_of(load(gateway), cores=count_cores()))
     app = Flask("gateway", static_folder=None)
     UploadGateway(gateway).init_app(app)
-    # A path is matched as it is: no redirect may turn a POST into something else.
+    # No redirect of Flask's own: clients lose the upload on it.
     app.url_map.merge_slashes = False
     for route in gateway.routes.values():
         view = _view(route)
         for path in ["/", "/<path:_rest>"] if route.path is None else [route.path]:
-            app.add_url_rule(path, f"route:{route.name}", view, methods=METHODS)
+            app.add_url_rule(path, f"route:{route.name}", view, methods=METHODS, strict_slashes=False)
     app.add_url_rule("/-/health", "health", lambda: {"status": "ok"})
     app.add_url_rule("/-/<path:_rest>", "reserved", _unknown, methods=[*METHODS, "GET", "DELETE", "PATCH"])
     app.register_error_handler(NotFound, _unknown)

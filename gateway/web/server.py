@@ -62,7 +62,7 @@ class Server(BaseApplication):
         """One line for each route, once clients can connect."""
         address = ", ".join(str(listener) for listener in arbiter.LISTENERS)
         for route in self._settings.build_routes():
-            click.echo(f"{address}{route.path or ''} -> {route.service.name} ({route.service.url})", err=True)
+            click.echo(f"{address}{route.path or ''} -> {route.service.name} ({route.service.url!r})", err=True)
 
     def load(self) -> Flask:
         """Called in each worker."""
