@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["checked_content_type", "closing_delimiter", "content_type_of_form", "opening_delimiter", "part_headers"]
+__all__ = ["closing_delimiter", "content_type_of_form", "opening_delimiter", "part_headers"]
 
 
 def content_type_of_form(boundary: bytes) -> str:
@@ -35,15 +35,10 @@ def part_headers(name: str, filename: str | None, content_type: str | None) -> b
     if filename is not None:
         lines[0] += f'; filename="{_escaped(filename)}"'
     if content_type:
-        lines.append(f"Content-Type: {checked_content_type(content_type)}")
+        if re.search(r"[\x00-\x1f\x7f]", content_type):
+            raise ValueError(f"control character in the content type {content_type!r}")
+        lines.append(f"Content-Type: {content_type}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
-
-
-def checked_content_type(content_type: str) -> str:
-    """The same text, or ValueError if it has a control character. MultipartEncoder does not look."""
-    if re.search(r"[\x00-\x1f\x7f]", content_type):
-        raise ValueError(f"control character in the content type {content_type!r}")
-    return content_type
 
 
 def _escaped(value: str) -> str:

@@ -18,7 +18,6 @@ from werkzeug.datastructures import FileStorage
 from gateway.core.headers import answer_fields
 from gateway.core.outcomes import redirect_of
 from gateway.errors import ServiceRedirects, ServiceTimeout, ServiceUnreachable
-from gateway.multipart.writer import checked_content_type
 
 __all__ = ["forward"]
 
@@ -41,7 +40,7 @@ def forward(
     """
     each = [files] if isinstance(files, FileStorage) else list(files)
     parts: list[tuple[str, object]] = list((fields or {}).items())
-    parts += [(file.name or "file", _encoded(file)) for file in each]
+    parts += [(file.name or "file", (file.filename or "file", _Whole(file.stream), file.content_type)) for file in each]
     encoder = MultipartEncoder(parts)
     sent = {**(headers or {}), "Content-Type": encoder.content_type, "Accept-Encoding": "identity"}
     with requests.Session() as session:
@@ -63,10 +62,6 @@ def forward(
         response.headers.add(name, value)
     response.call_on_close(answer.close)
     return response
-
-
-def _encoded(file: FileStorage) -> tuple[str, _Whole, str]:
-    return file.filename or "file", _Whole(file.stream), checked_content_type(file.content_type or "")
 
 
 class _Whole:
