@@ -42,7 +42,7 @@ def parse_header_lines(headers: bytes, offset: int) -> list[tuple[str, str]]:
 def _complaint(line: bytes) -> str:
     shown = repr(line[:80])[1:]
     if line.startswith((b" ", b"\t")):
-        return f"The line {shown} begins with a blank: folded headers are not taken (RFC 9110 section 5.5)."
+        return f"The line {shown} begins with a blank: folded headers are not taken (RFC 9112 section 5.2)."
     if b":" not in line:
         return f"Expected `Name: value`; the line {shown} has no colon."
     if _CONTROL.search(line):

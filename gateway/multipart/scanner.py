@@ -158,12 +158,10 @@ class Scanner:
         closing = buffer[position : min(position + 2, stop)] == b"--"
         if not closing and not last and position + 1 >= stop and buffer[position:stop] in (b"", b"-"):
             return _UNDECIDED
-        start = position = position + 2 if closing else position
-        padding_stop = min(stop, start + self._limits.padding + 1)  # not further: blanks are looked at one by one
+        position += 2 if closing else 0
+        padding_stop = min(stop, position + self._limits.padding)  # a blank beyond it is something else: content
         while position < padding_stop and buffer[position] in b" \t":
             position += 1
-        if position - start > self._limits.padding:
-            return _CONTENT
         following = buffer[position : min(position + 2, stop)]
         if following == b"\r\n":
             return position + 2
