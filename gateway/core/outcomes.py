@@ -29,14 +29,15 @@ def redirect_of(status: int, location: str | None, url: str) -> Redirect | None:
     """
     if status not in _REPLAYED + _REFUSED or not location:
         return None
-    target = urljoin(url, location)
-    return Redirect(url=target, follow=status in _REPLAYED and _origin(target) == _origin(url))
+    try:
+        target = urljoin(url, location)
+        follow = status in _REPLAYED and _origin(target) == _origin(url)
+    except ValueError:
+        # Not a URL: the report shows it as it came.
+        return Redirect(url=location, follow=False)
+    return Redirect(url=target, follow=follow)
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
-    try:
-        port = parts.port
-    except ValueError:
-        return parts.scheme, None, None
-    return parts.scheme, parts.hostname, port or {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

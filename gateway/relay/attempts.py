@@ -81,16 +81,18 @@ class Attempt:
         return min(known, default=self.timeouts.total)
 
     def _total_remaining_s(self, now: float) -> float | None:
-        """None while the upload is still coming in: until then it is the client who takes the time."""
+        """None while the upload is still coming in: until then it is the client who takes the time.
+
+        After an early answer it may never be in; then the time begins where sending ended.
+        """
         completed_at = self.upload_completed_at()
-        if completed_at is None:
-            return None
-        return max(completed_at, self.began_at) + self.timeouts.total + self._pauses_s - now
+        since = self._sent_at if completed_at is None else max(completed_at, self.began_at)
+        return None if since is None else since + self.timeouts.total + self._pauses_s - now
 
     def timed_out(self) -> ServiceTimeout:
         """The failure that it is when the current phase has waited its limit."""
         remaining_s = self._total_remaining_s(self._clock())
-        if remaining_s is not None and remaining_s <= 0:
+        if self.phase is Phase.READING or (remaining_s is not None and remaining_s <= 0):
             return ServiceTotalTimeout(
                 f"{self.service} was not done after {self.timeouts.total:g} s, while {self.phase.value}."
             )

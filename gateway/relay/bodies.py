@@ -32,6 +32,7 @@ class Body:
 
     def __init__(self, content_type: str, length: int | None, blocks: Callable[[Watch | None], Blocks]) -> None:
         self.content_type = content_type
+        """Of ASCII only, or its bytes as Latin-1: so a header goes out."""
         self.length = length
         """Bytes in all; None if it cannot be known yet, which means chunked."""
         self.watch: Watch | None = None
@@ -123,8 +124,9 @@ def copied_file(upload: Upload, part: Part) -> Body:
     raw = upload.head.boundary is None
     stop = None if raw else part.content.stop
     length = (upload.head.length if not upload.complete else upload.spool.received) if raw else len(part.content)
+    content_type = part.content_type or "application/octet-stream"
     return Body(
-        part.content_type or "application/octet-stream",
+        content_type.encode("utf-8", "surrogateescape").decode("latin-1"),
         length,
         lambda watch: upload.blocks(part.content_start, stop, watch),
     )

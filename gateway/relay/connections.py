@@ -20,26 +20,43 @@ import re
 import select
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HeaderParsingError
+from urllib3.util.response import assert_header_parsing
 
+from gateway.errors import UnexpectedFailure
 from gateway.relay.attempts import Attempt, Phase
-from gateway.relay.bodies import Body
+from gateway.relay.bodies import Block, Body
 
 __all__ = ["Adapter", "watch_of"]
 
 LOOK_BYTES = 2**16
 _INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1(?!01)[0-9][0-9][ \r\n]")
 _INFORMATIONAL_BEGUN = re.compile(rb"(?:H(?:T(?:T(?:P(?:/(?:1(?:\.(?:[01](?: (?:1[0-9]{0,2})?)?)?)?)?)?)?)?)?)?")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_FOLD = re.compile(r"\r\n[ \t]+")
+_DIGITS = re.compile(r"[0-9]{1,18}")
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+# Over TLS a connection that the service has closed is told as an unexpected end.
+_CLOSED = (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 
 class _AnsweredEarly(BrokenPipeError):
     """The service has answered or closed: stop sending. urllib3 takes a broken pipe as a reason to read the answer."""
+
+
+class _CutOff(http.client.HTTPException):
+    """The answer has an end, and its connection ended before it."""
+
+
+class _Unclear(http.client.HTTPException):
+    """The head of the answer can be read in more than one way."""
 
 
 class _Exchange(HTTPConnection):
@@ -66,7 +83,7 @@ class _Exchange(HTTPConnection):
         self._request_is_whole = False
         try:
             # urllib3 sends whatever can be iterated; its stubs name only some of that.
-            super().request(method, url, body=cast(Any, body), headers=headers, **options)
+            super().request(method, url, body=cast(Any, _blocks_of(body)), headers=headers, **options)
             self._request_is_whole = True
         except _AnsweredEarly:
             self.attempt.early = True
@@ -105,7 +122,7 @@ class _Exchange(HTTPConnection):
                     count = self.sock.send(view)
                 except _WOULD_BLOCK:
                     continue
-                except (BrokenPipeError, ConnectionResetError) as error:
+                except _CLOSED as error:
                     raise _AnsweredEarly from error
                 attempt.sent += count
                 view = view[count:]
@@ -149,6 +166,16 @@ class _Exchange(HTTPConnection):
         return kept
 
 
+def _blocks_of(body: Body) -> Iterator[Block]:
+    """The body's blocks. It should raise no OSError of its own: that would be swallowed, or blamed on the service."""
+    try:
+        yield from body
+    except _AnsweredEarly:
+        raise
+    except OSError as error:
+        raise UnexpectedFailure(f"Reading what is to be sent failed: {error!r}.") from error
+
+
 class _SecureExchange(_Exchange, HTTPSConnection):
     pass
 
@@ -178,7 +205,35 @@ class _Answer(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *arguments: Any, connection: _Exchange, **options: Any) -> None:
         super().__init__(sock, *arguments, **options)
         sock.setblocking(False)
-        self.fp = io.BufferedReader(_AnswerBytes(sock, self.fp, connection.take_kept(), connection.attempt), LOOK_BYTES)
+        self._bytes = _AnswerBytes(sock, self.fp, connection.take_kept(), connection.attempt)
+        self.fp = io.BufferedReader(self._bytes, LOOK_BYTES)
+
+    def begin(self) -> None:
+        super().begin()
+        self._check_fields()
+        self._check_framing()
+        self._bytes.until_close = self.length is None and not self.chunked
+
+    def _check_fields(self) -> None:
+        """http.client drops a line that is no header, and all behind it; other readers would find other fields."""
+        try:
+            assert_header_parsing(self.headers)
+        except HeaderParsingError:
+            raise _Unclear("a line among its headers is none") from None
+        for name, value in [("reason", self.reason), *self.headers.items()]:
+            if not _TOKEN.fullmatch(name) or _CONTROL.search(_FOLD.sub(" ", value)):
+                raise _Unclear(f"its header {name!r} has characters that are not allowed")
+
+    def _check_framing(self) -> None:
+        """Where the answer ends must be beyond doubt (RFC 9112 section 6.3): it is handed on with the same length."""
+        lengths = self.headers.get_all("Content-Length", [])
+        codings = self.headers.get_all("Transfer-Encoding", [])
+        if self.status == 101:
+            raise _Unclear("it changes to another protocol")
+        if codings and (lengths or [coding.strip().lower() for coding in codings] != ["chunked"]):
+            raise _Unclear(f"its length is {lengths}, its transfer coding is {codings}")
+        if len(lengths) > 1 or (lengths and not _DIGITS.fullmatch(lengths[0])):
+            raise _Unclear(f"its length is {lengths}")
 
     def _read_status(self) -> tuple[str, int, str]:
         version, status, reason = super()._read_status()  # type: ignore[misc]  # not in typeshed; urllib3 uses it too
@@ -197,6 +252,10 @@ class _AnswerBytes(io.RawIOBase):
         self._attempt = attempt
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
+        self._begun = bool(prefix)
+        self.until_close = False
+        """Whether the answer ends where its connection does. Everywhere else that is a fault, which http.client does
+        not see: it takes the end of the connection for the end of a line, and half an answer for a whole one."""
 
     def readable(self) -> bool:
         return True
@@ -207,6 +266,13 @@ class _AnswerBytes(io.RawIOBase):
             buffer[:count] = self._prefix[:count]
             self._prefix = self._prefix[count:]
             return count
+        count = self._receive(buffer)
+        if count == 0 and self._begun and not self.until_close:
+            raise _CutOff("the connection ended in the middle of the answer")
+        self._begun = True
+        return count
+
+    def _receive(self, buffer: Any) -> int:
         self._attempt.resume()
         try:
             while True:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from http.client import HTTPException
 
 import requests
-from requests.exceptions import ConnectTimeout, RequestException, SSLError
+from requests.exceptions import RequestException, SSLError, Timeout
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError, NameResolutionError
 from urllib3.response import BaseHTTPResponse
@@ -95,7 +95,8 @@ class Transport:
             except RequestException as error:
                 # No byte can have left, most often because the service has closed a pooled connection
                 # meanwhile: nothing of the body is used up, and it goes out on a new one.
-                if attempt.sent == 0 and not last_try and not isinstance(error, ConnectTimeout | SSLError):
+                hopeless = attempt.phase is Phase.CONNECTING and isinstance(error, Timeout | SSLError)
+                if attempt.sent == 0 and not last_try and not hopeless:
                     continue
                 raise _failure(error, attempt, service.url) from error
             finally:
@@ -129,19 +130,19 @@ def _failure(error: RequestException, attempt: Attempt, url: str) -> ServiceErro
     """What went wrong, by the phase in which it did."""
     causes = list(_causes(error))
     text = str(next((cause for cause in reversed(causes) if isinstance(cause, OSError)), causes[-1]))
-    if isinstance(error, ConnectTimeout):
-        return ServiceConnectTimeout(
-            f"{attempt.service} did not accept a connection to {url!r} within {attempt.timeouts.connect:g} s."
-        )
-    if isinstance(error, SSLError):
-        return ServiceTLSFailure(f"{attempt.service} at {url!r}: {text}.")
     if attempt.phase is Phase.CONNECTING:
+        if isinstance(error, Timeout):
+            return ServiceConnectTimeout(
+                f"{attempt.service} did not accept a connection to {url!r} within {attempt.timeouts.connect:g} s."
+            )
+        if isinstance(error, SSLError):
+            return ServiceTLSFailure(f"{attempt.service} at {url!r}: {text}.")
         name = (
             "the name cannot be resolved: " if any(isinstance(cause, NameResolutionError) for cause in causes) else ""
         )
         return ServiceUnreachable(f"{attempt.service} at {url!r}: {name}{text}.")
     if any(isinstance(cause, HTTPException) and not isinstance(cause, ConnectionResetError) for cause in causes):
-        return ServiceAnswerInvalid(f"{attempt.service} at {url!r} answered something that is not HTTP: {text!r}.")
+        return ServiceAnswerInvalid(f"{attempt.service} at {url!r} gave no valid HTTP answer: {text!r}.")
     return ServiceReset(
         f"{attempt.service} at {url!r} closed the connection while {attempt.phase.value}, after {attempt.sent} bytes."
     )

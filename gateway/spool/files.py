@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.errors import SpoolFailed, SpoolFull
+from gateway.errors import SpoolError, SpoolFailed, SpoolFull
 
 __all__ = ["Quota", "SpoolFile", "SpoolFiles", "clear_leftovers"]
 
@@ -29,12 +29,30 @@ _PART = ".part"
 _NO_UNNAMED_FILES = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
 
 
+def _failure(error: OSError, what: str) -> SpoolError:
+    kind = SpoolFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else SpoolFailed
+    return kind(f"{what}: {error.strerror}.")
+
+
 def _try_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
     return True
+
+
+def _create_unnamed(directory: Path) -> int | None:
+    """A new file without a name; None where the system or the file system cannot do that."""
+    unnamed: int | None = getattr(os, "O_TMPFILE", None)
+    if unnamed is None:
+        return None
+    try:
+        return os.open(directory, unnamed | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno in _NO_UNNAMED_FILES:
+            return None
+        raise
 
 
 def _create_locked(directory: Path, suffix: str) -> tuple[int, Path]:
@@ -46,15 +64,15 @@ def _create_locked(directory: Path, suffix: str) -> tuple[int, Path]:
         os.close(descriptor)
 
 
-def _leftovers(directory: Path, suffix: str) -> Iterator[tuple[Path, int | None]]:
-    """Every file with this suffix; with an open, locked descriptor if its owner is dead, else with None."""
+def _owned_files(directory: Path, suffix: str) -> Iterator[tuple[Path, int, bool]]:
+    """Every file with this suffix, open; and whether its owner is dead, in which case we now hold its lock."""
     for path in directory.glob(f"*{suffix}"):
         try:
             descriptor = os.open(path, os.O_RDWR)
         except FileNotFoundError:
             continue
         try:
-            yield path, descriptor if _try_lock(descriptor) else None
+            yield path, descriptor, _try_lock(descriptor)
         finally:
             os.close(descriptor)
 
@@ -63,8 +81,8 @@ def clear_leftovers(directory: Path) -> list[Path]:
     """Remove what dead processes have left in a spool directory; returns what was removed."""
     removed = []
     for suffix in (_PART, _LEDGER):
-        for path, owned in _leftovers(directory, suffix):
-            if owned is not None:
+        for path, _, dead in _owned_files(directory, suffix):
+            if dead:
                 path.unlink(missing_ok=True)
                 removed.append(path)
     return removed
@@ -84,17 +102,23 @@ class Quota:
     def reserve(self, size: int) -> None:
         """Count `size` more bytes as used, or raise SpoolFull."""
         with self._lock:
-            fcntl.flock(self._all_workers, fcntl.LOCK_EX)
             try:
-                used = self._reserved + sum(self._others())
-                if used + size > self._limit:
-                    raise SpoolFull(f"{used} of {self._limit} bytes are in use; {size} more were asked for.")
-                space = os.statvfs(self._directory)
-                if space.f_bavail * space.f_frsize < size:
-                    raise SpoolFull(f"The disk has less than {size} bytes left.")
-                self._write(self._reserved + size)
-            finally:
-                fcntl.flock(self._all_workers, fcntl.LOCK_UN)
+                fcntl.flock(self._all_workers, fcntl.LOCK_EX)
+                try:
+                    self._reserve(size)
+                finally:
+                    fcntl.flock(self._all_workers, fcntl.LOCK_UN)
+            except OSError as error:
+                raise _failure(error, f"The quota in {self._directory} could not be asked") from error
+
+    def _reserve(self, size: int) -> None:
+        used = self._reserved + sum(self._others())
+        if used + size > self._limit:
+            raise SpoolFull(f"{used} of {self._limit} bytes are in use; {size} more were asked for.")
+        space = os.statvfs(self._directory)
+        if space.f_bavail * space.f_frsize < size:
+            raise SpoolFull(f"The disk has less than {size} bytes left.")
+        self._write(self._reserved + size)
 
     def release(self, size: int) -> None:
         """Count `size` bytes as free again."""
@@ -112,9 +136,9 @@ class Quota:
         self._reserved = reserved
 
     def _others(self) -> Iterator[int]:
-        for path, owned in _leftovers(self._directory, _LEDGER):
-            if owned is None and path != self._ledger_path:
-                yield int.from_bytes(path.read_bytes(), "little")
+        for path, descriptor, dead in _owned_files(self._directory, _LEDGER):
+            if not dead and path != self._ledger_path:
+                yield int.from_bytes(os.pread(descriptor, 8, 0), "little")
 
 
 class SpoolFiles:
@@ -127,15 +151,12 @@ class SpoolFiles:
     def create(self) -> SpoolFile:
         """A new, empty spool file."""
         try:
-            try:
-                flags = os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC
-                return SpoolFile(os.open(self._directory, flags, 0o600), None, self._quota)
-            except OSError as error:
-                if error.errno not in _NO_UNNAMED_FILES:
-                    raise
+            descriptor = _create_unnamed(self._directory)
+            if descriptor is not None:
+                return SpoolFile(descriptor, None, self._quota)
             return SpoolFile(*_create_locked(self._directory, _PART), self._quota)
         except OSError as error:
-            raise SpoolFailed(f"No file could be made in {self._directory}: {error.strerror}.") from error
+            raise _failure(error, f"No file could be made in {self._directory}") from error
 
 
 class SpoolFile:
@@ -162,9 +183,7 @@ class SpoolFile:
                 self.size += written
                 block = block[written:]
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise SpoolFull(f"The disk is full after {self.size} bytes of this upload.") from error
-            raise SpoolFailed(f"Writing failed after {self.size} bytes: {error.strerror}.") from error
+            raise _failure(error, f"Writing failed after {self.size} bytes of this upload") from error
 
     def read_into(self, view: memoryview, offset: int) -> int:
         """Fill `view` from `offset` on; returns how many bytes that were, at least one."""

@@ -56,21 +56,23 @@ class Slot:
 class SlotPool:
     """Keeps slots for the next upload: fresh memory costs a page fault every 4 KiB. Used by all threads of a worker."""
 
-    def __init__(self, *, reserve: int, keep: int = 32) -> None:
+    def __init__(self, *, reserve: int, slot_bytes: int = SLOT_BYTES, keep: int = 32) -> None:
         self.reserve = reserve
+        self.slot_bytes = slot_bytes
         self._keep = keep
         self._free: list[Slot] = []
         self._lock = threading.Lock()  # guards _free
 
     def take(self) -> Slot:
-        """A slot of SLOT_BYTES; its content is undefined."""
+        """A slot of `slot_bytes`; its content is undefined."""
         with self._lock:
             if self._free:
                 return self._free.pop()
-        return Slot(SLOT_BYTES, self.reserve)
+        return Slot(self.slot_bytes, self.reserve)
 
     def give(self, slot: Slot) -> None:
-        """Take a slot back that nobody reads any more."""
+        """Take a slot back that nobody reads any more; one that was made to measure is let go."""
         with self._lock:
-            if slot.size == SLOT_BYTES and len(self._free) < self._keep:
+            pooled = slot.size == self.slot_bytes and slot.reserve == self.reserve
+            if pooled and len(self._free) < self._keep:
                 self._free.append(slot)

@@ -65,7 +65,7 @@ class Spool:
         """A slot with room. Bytes from offset `undecided` on lie in it in one piece with what comes next."""
         current = self._slots[-1] if self._slots else None
         if current is None:
-            fits = self._expected is not None and self._expected <= SLOT_BYTES
+            fits = self._expected is not None and self._expected <= self._pool.slot_bytes
             slot = Slot(max(self._expected or 0, 1), 0) if fits else self._pool.take()
             slot.place(0, b"")
         else:
@@ -85,10 +85,13 @@ class Spool:
                 return self._pool.take()
             self._store()
         with self._changed:
+            while self.keep and len(self._slots) >= RING_SLOTS and self._slots[0].pins:
+                # Its reader has stopped. The file has these bytes; the memory stays the reader's until it goes on.
+                del self._slots[0]
             ring_is_full = len(self._slots) == RING_SLOTS
             if ring_is_full:
                 self._changed.wait_for(lambda: self._over or self._oldest_is_done(undecided), PATIENCE_S)
-            self._raise_if_over()
+            self.raise_if_over()
             if self._oldest_is_done(undecided):
                 return self._slots.pop(0)
             if ring_is_full:
@@ -125,7 +128,7 @@ class Spool:
         if self._file is not None:
             self._store()
         with self._changed:
-            self._raise_if_over()
+            self.raise_if_over()
             self.visible = self.received
             self.complete = True
             if self._file is not None:
@@ -164,7 +167,8 @@ class Spool:
     def _over(self) -> bool:
         return self._error is not None or self._closed
 
-    def _raise_if_over(self) -> None:
+    def raise_if_over(self) -> None:
+        """Raise what ended the upload, if anything did."""
         if self._error is not None:
             # The same object raised in several threads would collect their tracebacks.
             raise type(self._error)(self._error.detail, offset=self._error.offset)
@@ -212,9 +216,9 @@ class Reader:
         spool = self._spool
         with spool._changed:
             self._let_go()
-            if wait and not self._ready():
+            if wait and not (spool._over or self._ready()):
                 spool._changed.wait(TICK_S)
-            spool._raise_if_over()
+            spool.raise_if_over()
             if not self._ready():
                 return None
             count = min(spool.visible if self._stop is None else min(self._stop, spool.visible), self.position + size)

@@ -89,6 +89,8 @@ class Upload:
 
     def pull(self, watch: Watch | None = None) -> None:
         """Take what the client has sent by now, or wait for it. Any failure ends the upload for all readers."""
+        # Bytes that came with the failure are lost: going on behind them would leave a hole in the upload.
+        self.spool.raise_if_over()
         try:
             self._pull(watch)
         except GatewayError as error:
@@ -143,7 +145,9 @@ class Upload:
             self.parts.append(event)
             return
         if self.delimiters:
-            self.parts[-1] = replace(self.parts[-1], content_stop=event.start - 2)
+            part = self.parts[-1]
+            # Not before its start: the CR LF of the delimiter may be that of the empty line of its headers.
+            self.parts[-1] = replace(part, content_stop=max(part.content_start, event.start - 2))
         self.delimiters.append(event)
 
     def pull_until(self, reached: Callable[[], bool]) -> None:

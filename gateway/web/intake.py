@@ -7,7 +7,7 @@ from typing import IO, Any
 
 from gateway.core.services import BodyKind
 from gateway.core.uploads import UploadHead
-from gateway.errors import ClientGone, ClientStalled, LengthRequired, NotMultipart
+from gateway.errors import ClientGone, ClientStalled, LengthRequired, NotMultipart, RequestInvalid
 from gateway.multipart.boundaries import boundary_of, media_type
 from gateway.spool.uploads import Source, Watch
 from gateway.web.worker import ClientBody
@@ -24,7 +24,9 @@ def head_of(environ: Mapping[str, Any], bodies: Collection[BodyKind]) -> UploadH
     `bodies` are the kinds that the route takes. A multipart type other than form-data is never a raw file: it is
     a form that somebody mislabelled.
     """
-    content_type: str | None = environ.get("CONTENT_TYPE") or None
+    # WSGI gives bytes as Latin-1 (PEP 3333); everywhere else here they are UTF-8, with surrogates for what is not.
+    received = str(environ.get("CONTENT_TYPE") or "").encode("latin-1")
+    content_type = received.decode("utf-8", "surrogateescape") or None
     kind = media_type(content_type)
     raw = "raw" in bodies and not kind.startswith("multipart/")
     if not raw and "multipart" not in bodies:
@@ -41,7 +43,11 @@ def _length_of(environ: Mapping[str, Any]) -> int | None:
         if not (length.isascii() and length.isdigit()):
             raise LengthRequired(f"Expected a number in Content-Length; found {length!r}.")
         return int(length)
-    if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower() and environ.get("wsgi.input_terminated"):
+    coding = environ.get("HTTP_TRANSFER_ENCODING", "")
+    if coding and coding.strip(" \t").lower() != "chunked":
+        # Some servers take `gzip, chunked` and leave the gzip in the body.
+        raise RequestInvalid(f"Expected `chunked` alone in Transfer-Encoding; found {coding!r}.")
+    if coding and environ.get("wsgi.input_terminated"):
         return None
     raise LengthRequired("The request has no Content-Length and is not chunked, or this server cannot take chunks.")
 

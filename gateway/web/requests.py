@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Collection
 from typing import IO, Any
 
-from flask import Request, current_app
+from flask import Request, Response, current_app
 from werkzeug.datastructures import FileStorage, Headers
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
@@ -38,6 +38,8 @@ class UploadRequest(Request):
     """Flask's request, with the gateway's reading of uploads. Set it as `request_class` (see extension.py)."""
 
     _upload: Upload | None = None
+    _held: Upload | None = None  # the same, until this request lets go of it
+    _lasts = False
 
     @cached_property
     def id(self) -> str:
@@ -63,15 +65,38 @@ class UploadRequest(Request):
         return head_of(self.environ, bodies)
 
     def open_upload(self, head: UploadHead, *, keep: bool) -> Upload:
-        """Begin to take the upload; it is released when the answer is out (see app.py)."""
+        """Begin to take the upload, unless that was done; it is released when the request is over."""
+        if self._upload is not None:
+            return self._upload
         source = source_of(self.environ, self.gateway.setup.client_stall_s)
-        self._upload = self.gateway.open(head, source, keep=keep)
+        self._upload = self._held = self.gateway.open(head, source, keep=keep)
         return self._upload
 
     @property
     def opened_upload(self) -> Upload | None:
         """The upload if anybody has asked for it."""
         return self._upload
+
+    # --- its end ---
+
+    def outlast(self, response: Response) -> None:
+        """Let the request last until this answer is out: Flask closes it before a streamed one is even begun."""
+        self._lasts = True
+        response.call_on_close(self._end)
+
+    def close(self) -> None:
+        """Called by Flask when the request is over: files, stream and upload are let go of, whoever still has them."""
+        if not self._lasts:
+            self._end()
+
+    def _end(self) -> None:
+        super().close()
+        stream = self.__dict__.get("stream")
+        if isinstance(stream, _SpanFile):
+            stream.close()
+        upload, self._held = self._held, None
+        if upload is not None:
+            upload.release()
 
     # --- the usual API ---
 
@@ -83,7 +108,7 @@ class UploadRequest(Request):
         """The body. For a form it comes from the spool, so that `get_data()` works before and after `files`."""
         if self.mimetype != FORM:
             return super().stream
-        return io.BufferedReader(_Span(self._read_upload(), 0, None))
+        return _SpanFile(self._read_upload(), 0, None)
 
     def _read_upload(self) -> Upload:
         """The upload, read to its end, within the limits of the Flask application."""
@@ -119,19 +144,18 @@ class _UploadParser(FormDataParser):
         if mimetype != FORM:
             return super().parse(stream, mimetype, content_length, options)
         upload = self._request._read_upload()
-        if self.max_form_parts is not None and len(upload.parts) > self.max_form_parts:
-            raise RequestEntityTooLarge
-        fields: list[tuple[str, str]] = []
-        files: list[tuple[str, FileStorage]] = []
-        for part in upload.parts:
-            if part.is_file:
-                files.append((_shown(part.name), _file_storage(upload, part)))
-            elif self.max_form_memory_size is not None and len(part.content) > self.max_form_memory_size:
-                raise RequestEntityTooLarge
-            else:
-                fields.append((_shown(part.name), _field_text(upload, part)))
+        self._check_limits(upload)
+        fields = [(_shown(part.name), _field_text(upload, part)) for part in upload.parts if not part.is_file]
+        files = [(_shown(part.name), _file_storage(upload, part)) for part in upload.parts if part.is_file]
         # Our own stream, not the given one: `get_data()` after `files` then has the body.
         return stream, self.cls(fields), self.cls(files)
+
+    def _check_limits(self, upload: Upload) -> None:
+        if self.max_form_parts is not None and len(upload.parts) > self.max_form_parts:
+            raise RequestEntityTooLarge
+        largest = max((len(part.content) for part in upload.parts if not part.is_file), default=0)
+        if self.max_form_memory_size is not None and largest > self.max_form_memory_size:
+            raise RequestEntityTooLarge
 
 
 def _field_text(upload: Upload, part: Part) -> str:
@@ -142,7 +166,7 @@ def _field_text(upload: Upload, part: Part) -> str:
 
 def _file_storage(upload: Upload, part: Part) -> FileStorage:
     lines = parse_header_lines(part.headers, part.content_start - len(part.headers))
-    stream = io.BufferedReader(_Span(upload, part.content.start, part.content.stop))
+    stream = _SpanFile(upload, part.content.start, part.content.stop)
     headers = Headers((name, _shown(value)) for name, value in lines)
     return FileStorage(stream, _shown(part.filename or ""), _shown(part.name), headers=headers)
 
@@ -152,17 +176,29 @@ def _shown(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-class _Span(io.RawIOBase):
-    """A span of a complete upload as a file: seekable, with its own position, without a descriptor.
+class _SpanFile(io.BufferedReader):
+    """A span of a complete upload as a file, as Flask's files are.
 
     It has no `getvalue` and no usable `fileno`: MultipartEncoder would copy the content, or take the wrong length.
+    Where those are missing it asks for `len`, and so does requests.
     """
+
+    def __init__(self, upload: Upload, start: int, stop: int | None) -> None:
+        span = _Span(upload, start, stop)
+        super().__init__(span)
+        self.len = span.size
+        """Bytes in all, wherever the position is."""
+
+
+class _Span(io.RawIOBase):
+    """The bytes of a span: seekable, with a position of its own, without a descriptor."""
 
     def __init__(self, upload: Upload, start: int, stop: int | None) -> None:
         self._upload = upload
         self._start = start
         self._stop = upload.spool.received if stop is None else stop
         self._position = start
+        self.size = self._stop - start
         upload.hold()
 
     def readable(self) -> bool:

@@ -11,6 +11,7 @@ from gunicorn.app.base import BaseApplication
 
 from gateway.gateway import Gateway, setup_of
 from gateway.settings.schema import Settings
+from gateway.settings.values import shown
 from gateway.web.app import create_app
 from gateway.web.worker import pre_request
 
@@ -62,7 +63,7 @@ class Server(BaseApplication):
         """One line for each route, once clients can connect."""
         address = ", ".join(str(listener) for listener in arbiter.LISTENERS)
         for route in self._settings.build_routes():
-            click.echo(f"{address}{route.path or ''} -> {route.service.name} ({route.service.url!r})", err=True)
+            click.echo(f"{address}{route.path or ''} -> {route.service.name} at {shown(route.service.url)}", err=True)
 
     def load(self) -> Flask:
         """Called in each worker."""

@@ -23,7 +23,7 @@ from gunicorn.http.body import Body, ChunkedReader, LengthReader
 from gunicorn.http.errors import ParseException
 from gunicorn.http.unreader import SocketUnreader
 
-from gateway.errors import ClientGone, ClientStalled, FramingInvalid
+from gateway.errors import ClientGone, ClientStalled, FramingInvalid, ServiceError
 from gateway.spool.spool import TICK_S
 from gateway.spool.uploads import Watch
 
@@ -121,8 +121,9 @@ class ClientBody(Body):
         self._socket = sock
         self._unreader = request.unreader
         self._stall_s: float | None = None
-        # gunicorn would send 100 Continue before the application has had a chance to refuse.
-        self._continue_expected = request._expected_100_continue
+        # gunicorn would send 100 Continue before the application has had a chance to refuse. Without a body nothing is
+        # awaited, and gunicorn's look for the rest of one would send it behind the answer.
+        self._continue_expected = request._expected_100_continue and self.unread
         request._expected_100_continue = False
 
     @property
@@ -150,15 +151,20 @@ class ClientBody(Body):
     @contextmanager
     def _reading(self, watch: Watch | None = None) -> Iterator[None]:
         """Limits and errors of one read."""
-        if self._continue_expected:
-            self._continue_expected = False
-            self._socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self.failed:
+            # gunicorn's reader of chunks would tell the end of the body from now on, which it is not.
+            raise ServiceError(
+                "A service answered before the upload was in, and the rest of it cannot be read any more."
+            )
         self._socket.watch, self._socket.stall_s = watch, self._stall_s
         try:
+            if self._continue_expected:
+                self._continue_expected = False
+                self._socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
             yield
         except _WatchRaised as raised:
             # A chunked body cannot be gone on with: gunicorn's parser has ended with the exception.
-            self.failed = self.failed or isinstance(self.reader, ChunkedReader)
+            self.failed = isinstance(self.reader, ChunkedReader)
             raise raised.error from None
         except ParseException as error:
             self.failed = True
