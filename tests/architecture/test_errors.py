@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -49,3 +50,11 @@ def test_no_error_is_taken_for_the_transports(error: type[errors.GatewayError]) 
     """An OSError raised inside a request body would be swallowed, or blamed on the service."""
     assert issubclass(error, errors.GatewayError)
     assert not issubclass(error, OSError)
+
+
+@pytest.mark.parametrize("error", [each for each in CLASSES if each.hint], ids=lambda error: error.__name__)
+def test_an_error_is_documented(error: type[errors.GatewayError], root: Path) -> None:
+    """docs/errors.md has the row that users look for when they have met a code."""
+    row = f"| `{error.code}` | {error.status} | {error('').title} | {error.hint} |"
+
+    assert row in (root / "docs" / "errors.md").read_text("utf-8").splitlines()
