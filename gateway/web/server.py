@@ -13,7 +13,7 @@ from gateway.gateway import Gateway, setup_of
 from gateway.settings.schema import Settings
 from gateway.settings.values import shown
 from gateway.web.app import create_app
-from gateway.web.worker import pre_request
+from gateway.web.worker import Worker, pre_request
 
 __all__ = ["Server"]
 
@@ -41,7 +41,7 @@ class Server(BaseApplication):
             "bind": section.bind,
             "workers": section.count_workers(self._cores),
             "threads": section.threads_per_worker(self._cores),
-            "worker_class": "gthread",
+            "worker_class": f"{Worker.__module__}.{Worker.__qualname__}",
             "worker_connections": 1000 + section.threads_per_worker(self._cores),
             "graceful_timeout": max(1, round(section.stop)),
             # A heartbeat of the worker's main thread, which does nothing but wait: it does not limit requests.

@@ -14,25 +14,28 @@ from __future__ import annotations
 
 import select
 import socket
+import struct
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from gunicorn.http.body import Body, ChunkedReader, LengthReader
 from gunicorn.http.errors import ParseException
 from gunicorn.http.unreader import SocketUnreader
+from gunicorn.workers.gthread import ThreadWorker
 
 from gateway.errors import ClientGone, ClientStalled, FramingInvalid, ServiceError
 from gateway.spool.spool import TICK_S
 from gateway.spool.uploads import Watch
 
-__all__ = ["ClientBody", "ClientSocket", "pre_request"]
+__all__ = ["ClientBody", "ClientSocket", "Worker", "pre_request"]
 
 DRAIN_S = 5.0
+DRAIN_IDLE_S = 1.0
 DRAIN_BYTES = 100 * 2**20
 """How much of a refused body is read and thrown away after the answer: a client that is still sending
-when the connection is reset does not get to see it."""
+when the connection is reset does not get to see it. One that sends nothing any more is not waited for as long."""
 
 
 def pre_request(worker: Any, request: Any) -> None:
@@ -45,6 +48,49 @@ def pre_request(worker: Any, request: Any) -> None:
         unreader.sock = ClientSocket(unreader.sock)
     if isinstance(unreader.sock, ClientSocket) and isinstance(body.reader, LengthReader | ChunkedReader):
         request.body = ClientBody(request, unreader.sock)
+
+
+class Worker(ThreadWorker):
+    """gunicorn's gthread worker, which ends connections in its one main thread; this one does so in theirs.
+
+    gunicorn half-closes a connection and then waits up to two seconds for the client to close it as well. In that
+    time the main thread accepts nobody and hands out no request, so a few clients that stay would stop all others.
+    """
+
+    def handle(self, conn: Any) -> Any:
+        """gunicorn's: serve one request; a false result means that the connection is over."""
+        result = super().handle(conn)
+        if not result:
+            _drain(conn.sock)
+        return result
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        """gunicorn's, in the main thread. A connection that was cut off is closed already: it would count it twice."""
+        if conn.sock.fileno() < 0:
+            self.nr_conns -= 1
+        else:
+            super().finish_request(conn, fs)
+
+
+def _drain(sock: socket.socket) -> None:
+    """Say that nothing more will come, and read and forget what the client still sends, for a while.
+
+    After this, closing takes no time: whoever looks for more to read finds the end.
+    """
+    deadline = time.monotonic() + DRAIN_S
+    scratch = bytearray(2**18)
+    drained = 0
+    # It may be gone, or have been drained before.
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_WR)
+        with suppress(TimeoutError):
+            while drained < DRAIN_BYTES and (remaining_s := deadline - time.monotonic()) > 0:
+                sock.settimeout(min(remaining_s, DRAIN_IDLE_S))
+                count = sock.recv_into(scratch)
+                if count == 0:
+                    return
+                drained += count
+        sock.shutdown(socket.SHUT_RD)
 
 
 class _WatchRaised(Exception):
@@ -134,8 +180,12 @@ class ClientBody(Body):
         return bool(self.reader.length if isinstance(self.reader, LengthReader) else self.reader.parser)
 
     def limit_stalls(self, stall_s: float) -> None:
-        """From now on the client may not send nothing for longer than this."""
+        """From now on the client may not send nothing for longer than this, nor take nothing of its answer."""
         self._stall_s = stall_s
+        # Python's own timeout would be one for the whole answer, however large.
+        seconds, fraction = divmod(stall_s, 1)
+        limit = struct.pack("ll", int(seconds), int(fraction * 1_000_000))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
     # --- as a Source ---
 
@@ -236,16 +286,4 @@ class ClientBody(Body):
 
     def drain(self) -> None:
         """After the answer is out: read and forget what the client still sends, for a while."""
-        deadline = time.monotonic() + DRAIN_S
-        scratch = bytearray(2**18)
-        drained = 0
-        try:
-            self._socket.shutdown(socket.SHUT_WR)
-            while drained < DRAIN_BYTES and (remaining_s := deadline - time.monotonic()) > 0:
-                self._socket.settimeout(remaining_s)
-                count = self._socket._sock.recv_into(scratch)
-                if count == 0:
-                    return
-                drained += count
-        except OSError:
-            return
+        _drain(self._socket._sock)

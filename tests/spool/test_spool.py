@@ -250,7 +250,7 @@ def test_nothing_is_handed_out_before_it_is_released(files: SpoolFiles) -> None:
     assert first is not None
     assert bytes(first) == writer.data[:6]
     assert reader.read(wait=False) is None
-    writer.write(10, hidden=14)
+    writer.write(10, hidden=16)
     assert reader.read(wait=False) is None, "what was visible stays so, and no more than that"
     spool.finish()
 
@@ -555,6 +555,32 @@ def test_readers_in_threads_get_what_one_in_this_thread_gets(files: SpoolFiles, 
         assert pool_of(spool).out_most <= RING_SLOTS
     spool.close()
     assert pool_of(spool).out == []
+
+
+@pytest.mark.usefixtures("slow_ticks")
+def test_whoever_waits_is_woken_by_every_byte(files: SpoolFiles) -> None:
+    """Many times in turn, so that the reader has most often begun to wait."""
+    spool = new_spool(files, keep=True)
+    writer = Writer(spool, 200)
+    reader, read = spool.reader(0), threading.Semaphore(0)
+
+    def read_on() -> bytes:
+        got = bytearray()
+        while block := reader.read():
+            got += block
+            read.release()
+        return bytes(got)
+
+    with threads(spool) as start:
+        reading = start(read_on)
+        while writer.left:
+            writer.write(1)
+            assert read.acquire(timeout=LIMIT_S)
+        spool.finish()
+
+        assert reading.result(LIMIT_S) == writer.data
+    reader.close()
+    spool.close()
 
 
 @pytest.mark.usefixtures("slow_ticks")

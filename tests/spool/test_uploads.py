@@ -470,7 +470,8 @@ def test_no_more_than_the_length_is_taken_from_the_client(files: SpoolFiles) -> 
     """What follows is its next request."""
     form = FORMS["one file"]
     source = ScriptedSource([form + b"POST / HTTP/1.1"])
-    spool = Spool(keep=True, pool=SlotPool(reserve=300, slot_bytes=64), files=files, memory=64, expected=len(form))
+    pool = SlotPool(reserve=300, slot_bytes=len(form) - 5)
+    spool = Spool(keep=True, pool=pool, files=files, memory=64, expected=len(form))
     upload = Upload(
         UploadHead(boundary=EDGE, length=len(form)), source, spool, Limits(part_headers=160), clock=lambda: 0.0
     )
