@@ -13,7 +13,7 @@ from flask import Flask, Response, request
 
 from gateway.errors import GatewayError
 from gateway.gateway import Gateway
-from gateway.web.problems import problem_response
+from gateway.web.problems import Problem, problem_response
 from gateway.web.requests import UploadRequest
 from gateway.web.worker import ClientBody
 
@@ -37,6 +37,8 @@ class UploadGateway:
         app.extensions["gateway"] = self._gateway
         app.request_class = UploadRequest
         app.register_error_handler(GatewayError, _problem)
+        # Else Flask makes a streamed answer of it, and those keep the upload for longer.
+        app.register_error_handler(Problem, lambda error: error.get_response())
         app.after_request(_finish)
 
 

@@ -64,13 +64,6 @@ class Worker(ThreadWorker):
             _drain(conn.sock)
         return result
 
-    def finish_request(self, conn: Any, fs: Any) -> None:
-        """gunicorn's, in the main thread. A connection that was cut off is closed already: it would count it twice."""
-        if conn.sock.fileno() < 0:
-            self.nr_conns -= 1
-        else:
-            super().finish_request(conn, fs)
-
 
 def _drain(sock: socket.socket) -> None:
     """Say that nothing more will come, and read and forget what the client still sends, for a while.

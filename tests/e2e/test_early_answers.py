@@ -184,7 +184,7 @@ def test_the_answer_comes_while_the_client_is_sending(
     service, chunked = services(path), path.endswith("chunked")
     number = service.connections
     # How the end of the connection meets what is being sent is a matter of luck.
-    for _ in range(5 if behaviour == "closes" else 1):
+    for _ in range(12 if behaviour == "closes" else 1):
         number = service.play(BEHAVIOURS[behaviour](after=100_000))
 
         with opened(gateway) as client:

@@ -37,6 +37,7 @@ from tests.e2e.sending import (
 )
 
 FULL = os.environ.get("LADDER") == "full"
+pytestmark = pytest.mark.timeout(900 if FULL else 120)
 KIB, MIB = 2**10, 2**20
 
 

@@ -254,9 +254,10 @@ def test_a_refused_upload_that_is_not_sent_takes_no_place(gateway: RunningGatewa
 def test_clients_that_do_not_close_hold_up_nobody(gateway: RunningGateway) -> None:
     """They were told that the connection is over. One after the other, each would take two seconds of the worker."""
     with ExitStack() as stack:
-        for _ in range(PLACES):
-            client = stack.enter_context(opened(gateway))
+        clients = [stack.enter_context(opened(gateway, timeout=10)) for _ in range(PLACES)]
+        for client in clients:
             client.send(b"GET /-/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        for client in clients:
             assert client.read_response(method="GET").closed
         with opened(gateway, timeout=10) as client:
             client.send(UPLOADS[0].head("/length") + UPLOADS[0].wire)

@@ -355,16 +355,26 @@ def test_a_dribbled_early_answer_cannot_stretch_the_total() -> None:
 
 def test_whoever_reads_the_answer_slowly_takes_its_own_time() -> None:
     limits = replace(LIMITS, total=0.4)
-    block = bytes(100_000)
-    with ScriptedService(served(answer_bytes(200, block * 3))) as service, transport() as sender:
-        answer = send(sender, service.url, body_of(b"abc"), timeouts=limits)
-        taken = 0
-        for number, piece in enumerate(answer.blocks()):
-            taken += len(piece)
-            if number < 3:
-                service.ended.wait(0.2)
+    read_on = threading.Event()
 
-        assert taken == 300_000
+    def script(connection: Connection) -> None:
+        connection.read_head()
+        connection.read_body()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst")
+        connection.wait(read_on)
+        # Not at once: the one who reads must have begun to wait, by the limits.
+        connection.pause(0.05)
+        connection.send(b" last")
+        connection.read_to_end()
+
+    with ScriptedService(script) as service, transport() as sender:
+        blocks = send(sender, service.url, body_of(b"abc"), timeouts=limits).blocks()
+        assert next(blocks) == b"first"
+        service.ended.wait(0.6)
+        read_on.set()
+
+        assert next(blocks) == b" last"
+        assert list(blocks) == []
 
 
 # --- services that break -----------------------------------------------------------------------

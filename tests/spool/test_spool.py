@@ -251,7 +251,8 @@ def test_nothing_is_handed_out_before_it_is_released(files: SpoolFiles) -> None:
     assert bytes(first) == writer.data[:6]
     assert reader.read(wait=False) is None
     writer.write(10, hidden=16)
-    assert reader.read(wait=False) is None, "what was visible stays so, and no more than that"
+    assert reader.read(wait=False) is None
+    assert spool.visible == 6, "what was visible stays so, and no more than that"
     spool.finish()
 
     rest = reader.read(wait=False)

@@ -452,6 +452,16 @@ def test_the_gateways_own_limits_hold_too(tmp_path: Path, body: bytes, code: str
     assert answer.json["code"] == code
 
 
+def test_a_broken_form_is_let_go_of_before_its_answer_is_sent(gateway: Gateway) -> None:
+    """The next upload has its place, also where nobody closes the answer, as in most tests of applications."""
+    client = new_site(gateway, lambda: str(len(request.files))).test_client()
+    body = form(field_part("a", b"1"))[:-8]
+
+    answers = [client.post("/", data=body, content_type=FORM) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [400, 400, 400]
+
+
 def test_a_full_gateway_says_so(gateway: Gateway) -> None:
     """A form that is only read by a view needs a place like any other."""
     inner: list[Any] = []

@@ -81,6 +81,8 @@ def test_a_client_that_vanishes_leaves_nothing(gateway: Gateway) -> None:
                 client.half_close()
                 answer = client.read_response()
                 assert (answer.status, json.loads(answer.body)["code"]) == (400, "client_gone")
+                # The place is free once the request is over, which the client sees by the end of the connection.
+                assert client.is_closed_by_server()
 
         with RawClient(HOST, port) as client:
             assert client.post("/", body, TYPE).status == 200
