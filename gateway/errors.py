@@ -33,6 +33,7 @@ __all__ = [
     "ConfigError",
     "DispositionInvalid",
     "DispositionMissing",
+    "EncodingUnsupported",
     "EpilogueTooLarge",
     "FieldTooLarge",
     "FileExpected",
@@ -140,7 +141,7 @@ class RequestInvalid(RequestRefused):
     """The request is not one that can be understood."""
 
     code = "request_invalid"
-    hint = "Check the request line and the Host header."
+    hint = "Check the request line, the Host header, and that Transfer-Encoding is `chunked` or absent."
 
 
 class LengthRequired(RequestRefused):
@@ -168,6 +169,14 @@ class NotMultipart(RequestRefused):
         "Send the file as a form: `curl -F file=@name`, `requests.post(url, files=...)`, a FormData "
         "body; or let the route take raw bodies with `accept: {bodies: [multipart, raw]}`."
     )
+
+
+class EncodingUnsupported(RequestRefused):
+    """The body is compressed, which the gateway does not undo."""
+
+    code = "encoding_unsupported"
+    status = 415
+    hint = "Send the body as it is, without Content-Encoding; a compressed file is a file like any other."
 
 
 class BoundaryMissing(RequestRefused):

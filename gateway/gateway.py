@@ -128,10 +128,12 @@ class Gateway:
             answer.close()
             if not redirect.follow:
                 raise ServiceRedirects(f"{service.name} answered {answer.status} and names {location!r}.")
-            if not upload.spool.has(0):
+            # A chunked upload cannot be read on once an early answer has interrupted it.
+            interrupted = answer.early and upload.head.length is None and not upload.complete
+            if interrupted or not upload.spool.has(0):
                 raise ServiceRedirects(
                     f"{service.name} answered {answer.status} and names {location!r}; the upload is sent live and "
-                    "its beginning is gone."
+                    "cannot be sent once more."
                 )
             service = replace(service, url=redirect.url)
         raise ServiceRedirects(f"{service.name} redirected {REDIRECTS_MAX} times, last to {location!r}.")

@@ -7,7 +7,7 @@ from typing import IO, Any
 
 from gateway.core.services import BodyKind
 from gateway.core.uploads import UploadHead
-from gateway.errors import ClientGone, ClientStalled, LengthRequired, NotMultipart, RequestInvalid
+from gateway.errors import ClientGone, ClientStalled, EncodingUnsupported, LengthRequired, NotMultipart, RequestInvalid
 from gateway.multipart.boundaries import boundary_of, media_type
 from gateway.spool.uploads import Source, Watch
 from gateway.web.worker import ClientBody
@@ -27,6 +27,10 @@ def head_of(environ: Mapping[str, Any], bodies: Collection[BodyKind]) -> UploadH
     # WSGI gives bytes as Latin-1 (PEP 3333); everywhere else here they are UTF-8, with surrogates for what is not.
     received = str(environ.get("CONTENT_TYPE") or "").encode("latin-1")
     content_type = received.decode("utf-8", "surrogateescape") or None
+    encoding = str(environ.get("HTTP_CONTENT_ENCODING") or "identity")
+    if encoding.strip(" \t").lower() != "identity":
+        # A form could not be read; a bare file would reach the service as something that it is not.
+        raise EncodingUnsupported(f"Expected no Content-Encoding (RFC 9110 section 8.4); found {encoding!r}.")
     kind = media_type(content_type)
     raw = "raw" in bodies and not kind.startswith("multipart/")
     if not raw and "multipart" not in bodies:

@@ -40,7 +40,7 @@ from gateway.testing import (
     refused_port,
     split_multipart,
 )
-from tests.relay.sending import LIMITS, body_of, port_that_hangs, read, send, transport
+from tests.relay.sending import LARGE, LIMITS, SMALL_BUFFER, body_of, port_that_hangs, read, send, transport
 from tests.spool.sources import cut_every, new_upload
 
 URL = "http://text.test/api?lang=en"
@@ -151,6 +151,24 @@ def test_an_upload_goes_through_as_it_is(files: SpoolFiles) -> None:
     assert received.headers.get("content-type") == f"multipart/form-data; boundary={fresh}"
     assert received.headers.get("content-length") == str(len(form))
     assert split_multipart(received.body, fresh.encode()) == parts
+    upload.release()
+
+
+def test_an_upload_that_is_answered_early_is_let_go_of_at_once(files: SpoolFiles) -> None:
+    """Its ring would wait for this delivery otherwise, as long as the answer is being read."""
+    boundary = b"boundary-of-the-client"
+    form = multipart([file_part("f", "x.bin", bytes(LARGE))], boundary)
+    upload = new_upload(
+        files, cut_every(form, 2**18), boundary=boundary, length=len(form), keep=False, slot_bytes=2**20
+    )
+    upload.pull_until(lambda: bool(upload.delimiters))
+    script = peers.answer_early_and_stop()
+    with ScriptedService(script, receive_buffer=SMALL_BUFFER) as service, transport() as sender:
+        answer = send(sender, service.url, copied_form(upload, lambda size: bytes(range(size))), upload_is_in=False)
+
+        assert answer.early
+        assert "0 readers" in repr(upload)
+        assert read(answer) == b"too large"
     upload.release()
 
 

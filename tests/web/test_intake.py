@@ -16,6 +16,7 @@ from gateway.errors import (
     BoundaryMissing,
     ClientGone,
     ClientStalled,
+    EncodingUnsupported,
     GatewayError,
     LengthRequired,
     NotMultipart,
@@ -229,3 +230,19 @@ def test_under_gunicorn_a_stalled_client_has_a_limit() -> None:
     source_of(environ(gunicorn__socket=sock), 12.5)
 
     assert sock.limit == 12.5
+
+
+@pytest.mark.parametrize("bodies", [{"multipart"}, {"raw"}], ids=["form", "bare"])
+@pytest.mark.parametrize("encoding", ["gzip", "br", "gzip, identity"])
+def test_a_compressed_body_is_refused(encoding: str, bodies: set[BodyKind]) -> None:
+    """A form could not be read, and a bare file would reach the service as something that it is not."""
+    environ = {"CONTENT_TYPE": "application/pdf", "CONTENT_LENGTH": "3", "HTTP_CONTENT_ENCODING": encoding}
+
+    with pytest.raises(EncodingUnsupported, match=encoding):
+        head_of(environ, bodies)
+
+
+def test_identity_is_no_encoding() -> None:
+    environ = {"CONTENT_TYPE": "application/pdf", "CONTENT_LENGTH": "3", "HTTP_CONTENT_ENCODING": "Identity"}
+
+    assert head_of(environ, {"raw"}).length == 3

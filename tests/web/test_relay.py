@@ -234,7 +234,7 @@ def test_a_live_upload_whose_beginning_is_gone_cannot_be_redirected(tmp_path: Pa
 
     assert answer.json is not None
     assert (answer.status_code, answer.json["code"]) == (502, "service_redirects")
-    assert "its beginning is gone" in answer.json["detail"]
+    assert "cannot be sent once more" in answer.json["detail"]
 
 
 @pytest.mark.parametrize(

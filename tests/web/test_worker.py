@@ -469,6 +469,7 @@ def test_a_refused_connection_is_not_used_again(connection: Connection) -> None:
     request.body.refuse()
 
     assert request.should_close()
+    assert request.body.failed, "else gunicorn would read the rest of it"
     with pytest.raises(StopIteration):
         next(connection.parser)
 
