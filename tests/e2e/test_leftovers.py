@@ -203,6 +203,8 @@ def assert_nothing_left(gateway: RunningGateway, witness: Witness, descriptors: 
 def test_a_storm_of_failures_leaves_nothing(gateway: RunningGateway, witness: Witness) -> None:
     [pid] = gateway.worker_pids()
     tolerant(goes_through("whole", LARGE), gateway)
+    at_rest(gateway)
+    eventually(lambda: spool_files_of(pid) == [], lambda: descriptors_of(pid))
     before = len([link for link in descriptors_of(pid) if not link.startswith("socket:")])
     tasks = storm()
     assert len(tasks) > 300
@@ -275,6 +277,26 @@ def test_a_kept_upload_gives_its_file_and_its_share_of_the_quota_back(gateway: R
             end(client)
         eventually(lambda: spool_files_of(pid) == [], lambda: descriptors_of(pid))
         eventually(lambda: ledgers_of(gateway) == [0], lambda: ledgers_of(gateway))
+
+
+def test_a_full_spool_refuses_and_forgets(witness: Witness) -> None:
+    """What does not fit is refused before a service hears of it, and fits when the others are done."""
+    settings = {"spool": {"memory": 0, "quota": "20MiB"}}
+    with running_gateway(config=configuration(services_of(witness), settings), threads=4) as gateway:
+        with opened(gateway) as first:
+            first.send(LARGE.head("/whole") + LARGE.wire[:-1])
+            eventually(lambda: ledgers_of(gateway) == [16 * 2**20], lambda: ledgers_of(gateway))
+            for _ in range(3):
+                with opened(gateway) as second:
+                    assert_problem(second.post("/whole", LARGE.body), 507, "spool_full")
+            first.send(LARGE.wire[-1:])
+            assert first.read_response().status == 200
+        at_rest(gateway)
+        with opened(gateway) as second:
+            assert second.post("/whole", LARGE.body).status == 200
+        at_rest(gateway)
+        eventually(lambda: ledgers_of(gateway) == [0], lambda: ledgers_of(gateway))
+    assert [each.complete for each in witness.testimony()] == [True, True]
 
 
 def test_a_client_that_does_not_take_its_answer_does_not_keep_its_place(witness: Witness) -> None:

@@ -552,13 +552,13 @@ def test_redirects_in_a_circle_have_an_end(gateway: RunningGateway, mover: Witne
 # --- connections that are used again ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ends", ["closes", "resets"])
+@pytest.mark.parametrize("ends", ["closes", "resets", "says so"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_pooled_connection_that_the_service_has_given_up(
     gateway: RunningGateway, service: Play, way: str, ends: str
 ) -> None:
     """The upload goes out on a new one; the client notices nothing."""
-    upload = UPLOADS[way]
+    upload, answered = UPLOADS[way], threading.Event()
 
     def script(connection: Connection) -> None:
         connection.read_head()
@@ -566,11 +566,16 @@ def test_a_pooled_connection_that_the_service_has_given_up(
         connection.send(answer_bytes(200, b"taken"))
         if ends == "resets":
             connection.reset()
+        elif ends == "says so":
+            # As some proxies do when a connection was idle for long. It is the answer to nothing.
+            connection.wait(answered)
+            connection.send(answer_bytes(408, headers=[("Connection", "close")]))
 
     for number in range(service.play(script), service.connections + 3):
         with opened(gateway) as client:
             client.send(upload.head(f"/{way}") + upload.wire)
             assert client.read_response().status == 200
+        answered.set()
         service.wait_for(number, lambda connection: connection.done)
 
 

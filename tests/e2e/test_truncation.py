@@ -183,6 +183,25 @@ def test_a_large_upload_that_is_cut_off(gateway: RunningGateway, witness: Witnes
     assert len(witness.assert_nothing_whole()) == 3
 
 
+def test_an_upload_that_is_whole_when_its_client_says_goodbye(gateway: RunningGateway, witness: Witness) -> None:
+    """A half-closed connection is no broken one."""
+    cases = {
+        "length": form(),
+        "chunked": as_chunks(form()),
+        "whole": form(),
+        "bare": raw(),
+        "bare-chunked": as_chunks(raw()),
+    }
+    for path, upload in cases.items():
+        with opened(gateway) as client:
+            client.send(upload.head(f"/{path}") + upload.wire)
+            client.half_close()
+            assert client.read_response().status == 200
+
+    at_rest(gateway)
+    assert [each.complete for each in witness.testimony()] == [True] * len(cases)
+
+
 # --- how a client lies about its length ------------------------------------------------------------
 
 

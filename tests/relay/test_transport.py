@@ -155,16 +155,15 @@ def test_an_upload_goes_through_as_it_is(files: SpoolFiles) -> None:
 
 
 def test_an_upload_that_is_answered_early_is_let_go_of_at_once(files: SpoolFiles) -> None:
-    """Its ring would wait for this delivery otherwise, as long as the answer is being read."""
+    """What the spool keeps for this delivery would be kept as long as the answer is being read."""
     boundary = b"boundary-of-the-client"
     form = multipart([file_part("f", "x.bin", bytes(LARGE))], boundary)
-    upload = new_upload(
-        files, cut_every(form, 2**18), boundary=boundary, length=len(form), keep=False, slot_bytes=2**20
-    )
-    upload.pull_until(lambda: bool(upload.delimiters))
+    upload = new_upload(files, cut_every(form, 2**18), boundary=boundary, length=len(form), slot_bytes=2**20)
+    upload.read_whole()
+    body = copied_form(upload, lambda size: bytes(range(size)))
     script = peers.answer_early_and_stop()
     with ScriptedService(script, receive_buffer=SMALL_BUFFER) as service, transport() as sender:
-        answer = send(sender, service.url, copied_form(upload, lambda size: bytes(range(size))), upload_is_in=False)
+        answer = send(sender, service.url, body)
 
         assert answer.early
         assert "0 readers" in repr(upload)

@@ -552,10 +552,11 @@ def test_readers_in_threads_get_what_one_in_this_thread_gets(files: SpoolFiles, 
 
         results = [future.result(LIMIT_S) for future in [*running, *late]]
     assert results == [writer.data[start:stop] for start, stop in asked]
-    if not keep:
-        assert pool_of(spool).out_most <= RING_SLOTS
     spool.close()
-    assert pool_of(spool).out == []
+    if not keep:
+        # Of a kept upload, slots that somebody was reading when they were given up do not come back.
+        assert pool_of(spool).out_most <= RING_SLOTS
+        assert pool_of(spool).out == []
 
 
 @pytest.mark.usefixtures("slow_ticks")
