@@ -22,7 +22,9 @@ from gateway.errors import SpoolError, SpoolFailed, SpoolFull
 __all__ = ["Quota", "SpoolFile", "SpoolFiles", "clear_leftovers"]
 
 GRAIN = 16 * 2**20
-"""Bytes reserved at once: an upload asks the quota (two locks and a few small reads) once per grain."""
+"""Bytes reserved at once: an upload asks the quota (two locks and a few small reads) once per grain. A quota that is
+small has smaller grains, so that several uploads fit in."""
+GRAINS_MIN = 64
 
 _LEDGER = ".ledger"
 _PART = ".part"
@@ -92,6 +94,8 @@ class Quota:
     """How many bytes the spool files of all workers may have together. One object per process; thread-safe."""
 
     def __init__(self, directory: Path, limit: int) -> None:
+        self.grain = max(1, min(GRAIN, limit // GRAINS_MIN))
+        """Bytes that a file reserves at once."""
         self._directory = directory
         self._limit = limit
         self._reserved = 0
@@ -174,7 +178,7 @@ class SpoolFile:
         """Write a block behind what is there."""
         missing = self.size + len(block) - self._reserved
         if missing > 0:
-            grains = -(-missing // GRAIN) * GRAIN
+            grains = -(-missing // self._quota.grain) * self._quota.grain
             self._quota.reserve(grains)
             self._reserved += grains
         try:

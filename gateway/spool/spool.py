@@ -202,12 +202,6 @@ class Reader:
         self.position = start
         """Offset of the next byte; what lies before was handed out and is done with."""
 
-    @property
-    def finished(self) -> bool:
-        """Whether the next block is the empty one that ends the span."""
-        spool, next_position = self._spool, self.position + self._taken
-        return spool.complete and next_position >= (spool.visible if self._stop is None else self._stop)
-
     def read(self, size: int = SLOT_BYTES, *, wait: bool = True) -> memoryview | None:
         """The next block of at most `size` bytes; an empty one at the end. Valid until the next call.
 
@@ -227,7 +221,7 @@ class Reader:
             if slot is not None:
                 slot.pins += 1
                 self._pinned = slot
-                self._taken = min(count, self._end_in(slot) - self.position)
+                self._taken = min(count, slot.end - self.position)
                 return slot.between(self.position, self.position + self._taken)
             file = spool._file
         if count <= 0:
@@ -271,12 +265,6 @@ class Reader:
             if slot.start <= self.position < slot.end:
                 return slot
         return None
-
-    def _end_in(self, slot: Slot) -> int:
-        """Where to stop in this slot: the next one begins with a copy of this one's undecided end."""
-        slots = self._spool._slots
-        following = slots.index(slot) + 1
-        return slots[following].start if following < len(slots) else slot.end
 
 
 _NOTHING = memoryview(b"")

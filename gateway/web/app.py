@@ -32,7 +32,7 @@ def create_app(gateway: Gateway | str) -> Flask:
 
         gateway = Gateway(setup_of(load(gateway), cores=count_cores()))
     app = Flask("gateway", static_folder=None)
-    UploadGateway(gateway).init_app(app)
+    UploadGateway(gateway, owns_every_request=True).init_app(app)
     # No redirect of Flask's own: clients lose the upload on it.
     app.url_map.merge_slashes = False
     for route in gateway.routes.values():

@@ -28,10 +28,15 @@ def upload_request() -> UploadRequest:
 
 
 class UploadGateway:
-    """Connects one gateway with one Flask application."""
+    """Connects one gateway with one Flask application.
 
-    def __init__(self, gateway: Gateway) -> None:
+    `owns_every_request` says that the application does nothing else. Then connections whose body was not read are
+    ended on other servers too, whoever has refused it; in an application of your own, only after its uploads.
+    """
+
+    def __init__(self, gateway: Gateway, *, owns_every_request: bool = False) -> None:
         self._gateway = gateway
+        self._owns_every_request = owns_every_request
 
     def init_app(self, app: Flask) -> None:
         app.extensions["gateway"] = self._gateway
@@ -39,38 +44,49 @@ class UploadGateway:
         app.register_error_handler(GatewayError, _problem)
         # Else Flask makes a streamed answer of it, and those keep the upload for longer.
         app.register_error_handler(Problem, lambda error: error.get_response())
-        app.after_request(_finish)
+        app.after_request(self._finish)
+
+    def _finish(self, response: Response) -> Response:
+        """What every request needs at its end, whoever has handled it."""
+        current = upload_request()
+        response.headers.setdefault("X-Request-Id", current.id)
+        if response.is_streamed:
+            current.outlast(response)
+        body = current.environ["wsgi.input"]
+        if isinstance(body, ClientBody):
+            if body.unread or body.failed or _is_unframed(current):
+                body.refuse()
+                response.call_on_close(body.drain)
+        elif self._owns_every_request or current.opened_upload is not None:
+            _end_unread(current, response)
+        return response
+
+
+def _is_unframed(current: UploadRequest) -> bool:
+    """No Content-Length and no chunks: there is no body (RFC 9112 section 6.3).
+
+    But a client that sends one all the same must not see it taken for its next requests.
+    """
+    framed = current.environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in current.environ
+    return not framed and current.method in _WITH_BODY
+
+
+def _end_unread(current: UploadRequest, response: Response) -> None:
+    """Have another server end the connection, unless the body was read to its end; it does not tell whether it was."""
+    upload, length = current.opened_upload, current.environ.get("CONTENT_LENGTH") or ""
+    chunked, unframed = "HTTP_TRANSFER_ENCODING" in current.environ, _is_unframed(current)
+    has_body = chunked or length.strip("0") != ""  # it may be no number at all: not every server checks it
+    if not unframed and (not has_body or (upload is not None and upload.complete)):
+        return
+    # Servers read this header, or close by themselves,
+    response.headers["Connection"] = "close"
+    # or do neither, and would go on to read chunks, or what is no body, as requests. (Flask's test client is no server.)
+    if "SERVER_SOFTWARE" in current.environ and (unframed or (chunked and "gunicorn.socket" not in current.environ)):
+        response.call_on_close(_hang_up)
 
 
 def _problem(error: GatewayError) -> Response:
     return problem_response(error, upload_request().id)
-
-
-def _finish(response: Response) -> Response:
-    """What every request needs at its end, whoever has handled it."""
-    current = upload_request()
-    response.headers.setdefault("X-Request-Id", current.id)
-    upload = current.opened_upload
-    if response.is_streamed:
-        current.outlast(response)
-    body, content_length = current.environ["wsgi.input"], current.environ.get("CONTENT_LENGTH")
-    chunked = "HTTP_TRANSFER_ENCODING" in current.environ
-    # Without framing there is no body (RFC 9112 section 6.3), but a client that sends one all the same must not see
-    # it taken for its next requests.
-    unframed = not chunked and not content_length and current.method in _WITH_BODY
-    is_empty = not (content_length or "").strip("0")  # it may be no number at all: not every server checks it
-    if isinstance(body, ClientBody):
-        if body.unread or body.failed or unframed:
-            body.refuse()
-            response.call_on_close(body.drain)
-    elif unframed or ((chunked or not is_empty) and not (upload is not None and upload.complete)):
-        # Other servers do not tell whether the body was read; they read this header, or close by themselves.
-        response.headers["Connection"] = "close"
-        is_server = "SERVER_SOFTWARE" in current.environ  # and not Flask's test client, where the test would fail
-        if is_server and (unframed or (chunked and "gunicorn.socket" not in current.environ)):
-            # Or do neither, and would go on to read chunks, or what is no body, as requests.
-            response.call_on_close(_hang_up)
-    return response
 
 
 def _hang_up() -> None:

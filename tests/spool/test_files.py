@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import SpoolFailed, SpoolFull
-from gateway.spool.files import GRAIN, Quota, SpoolFile, SpoolFiles, clear_leftovers
+from gateway.spool.files import GRAIN, GRAINS_MIN, Quota, SpoolFile, SpoolFiles, clear_leftovers
 from tests.spool.sources import spool_files
 
 # Another worker: reserves what it is told, or makes a file, and holds it until its input ends or it is killed.
@@ -268,21 +268,22 @@ def test_a_refused_reservation_reserves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_file_takes_its_share_grain_by_grain_and_gives_it_back(tmp_path: Path) -> None:
-    with spool_files(tmp_path, 2 * GRAIN) as files:
-        first, second = files.create(), files.create()
+    grain = 100
+    with spool_files(tmp_path, GRAINS_MIN * grain) as files:
+        first, others = files.create(), [files.create() for _ in range(GRAINS_MIN)]
         first.append(memoryview(bytes(10)))
-        second.append(memoryview(bytes(10)))
-        first.append(memoryview(bytes(10)))
-        third = files.create()
+        for other in others[:-1]:
+            other.append(memoryview(bytes(10)))
+        first.append(memoryview(bytes(grain - 10)))
 
         with pytest.raises(SpoolFull):
-            third.append(memoryview(b"x"))
+            others[-1].append(memoryview(b"x"))
 
-        second.close()
-        third.append(memoryview(b"x"))
-        assert contents(third) == b"x"
-        first.close()
-        third.close()
+        others.pop(0).close()
+        others[-1].append(memoryview(b"x"))
+        assert contents(others[-1]) == b"x"
+        for file in (first, *others):
+            file.close()
 
 
 def test_a_full_disk_is_seen_before_it_is_full(tmp_path: Path, quota: Quota, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,9 +78,7 @@ class Follower:
 
     def step(self, size: int) -> None:
         self.check()
-        finished = self.reader.finished
         view = self.reader.read(size, wait=False)
-        assert not finished or (view is not None and len(view) == 0)
         self._view, self._shown = (view, bytes(view)) if view is not None else (memoryview(b""), b"")
         assert len(self._shown) <= size
         self.got += self._shown
