@@ -80,7 +80,7 @@ def _end_unread(current: UploadRequest, response: Response) -> None:
         return
     # Servers read this header, or close by themselves,
     response.headers["Connection"] = "close"
-    # or do neither, and would go on to read chunks, or what is no body, as requests. (Flask's test client is no server.)
+    # or do neither, and would read on: chunks, or what is no body, as requests. Flask's test client is no server.
     if "SERVER_SOFTWARE" in current.environ and (unframed or (chunked and "gunicorn.socket" not in current.environ)):
         response.call_on_close(_hang_up)
 

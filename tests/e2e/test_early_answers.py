@@ -371,4 +371,5 @@ def test_interim_answers_are_no_answers(
             answer = client.read_response()
             assert (answer.status, answer.body, answer.complete) == (200, b"done", True)
     assert service.connections == number + 1
+    service.wait_for(number, lambda connection: connection.done)
     service.play(take_one)
