@@ -62,7 +62,8 @@ def _create_locked(directory: Path, suffix: str) -> tuple[int, Path]:
     while True:
         descriptor, name = tempfile.mkstemp(suffix=suffix, dir=directory)
         if _try_lock(descriptor) and os.fstat(descriptor).st_nlink:
-            return descriptor, Path(name)
+            # mkstemp makes a relative path absolute; what is found in `directory` later would not be equal to it.
+            return descriptor, directory / Path(name).name
         os.close(descriptor)
 
 
