@@ -144,8 +144,11 @@ class _Exchange(HTTPConnection):
         self._kept += data
         while _INFORMATIONAL.match(self._kept):
             end = self._kept.find(b"\r\n\r\n")
-            if end < 0:
+            if end < 0 and len(self._kept) <= LOOK_BYTES:
                 return
+            if end < 0:
+                # No head is that long: what reads the answer will say so.
+                raise _AnsweredEarly
             self._kept = self._kept[end + 4 :]
         if not _INFORMATIONAL_BEGUN.fullmatch(self._kept):
             raise _AnsweredEarly

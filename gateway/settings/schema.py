@@ -95,7 +95,8 @@ class ClientSettings(Section):
     """What is asked of those who upload."""
 
     stall: Duration = 30.0
-    """Seconds that a client may send nothing in the middle of its upload; then it gets 408."""
+    """Seconds that a client may send nothing in the middle of its upload; then it gets 408. One that takes nothing of
+    its answer for as long is cut off."""
 
 
 class GatewaySettings(Section):

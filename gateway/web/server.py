@@ -33,6 +33,7 @@ class Server(BaseApplication):
     def __init__(self, settings: Settings, *, cores: int) -> None:
         self._settings = settings
         self._cores = cores
+        self._gateway: Gateway | None = None  # a worker's own
         super().__init__()
 
     def load_config(self) -> None:
@@ -49,6 +50,7 @@ class Server(BaseApplication):
             "keepalive": 15,
             "pre_request": pre_request,
             "when_ready": self._announce,
+            "worker_exit": self._close,
             "post_worker_init": _tune_allocator,
             "proc_name": "gateway",
             "loglevel": "warning",
@@ -67,7 +69,13 @@ class Server(BaseApplication):
 
     def load(self) -> Flask:
         """Called in each worker."""
-        return create_app(Gateway(setup_of(self._settings, cores=self._cores)))
+        self._gateway = Gateway(setup_of(self._settings, cores=self._cores))
+        return create_app(self._gateway)
+
+    def _close(self, _arbiter: Any, _worker: Any) -> None:
+        """Called in a worker at its end."""
+        if self._gateway is not None:
+            self._gateway.close()
 
 
 def _tune_allocator(worker: Any) -> None:

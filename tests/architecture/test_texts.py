@@ -44,7 +44,7 @@ FOUND = [
 ALLOWED = [
     "uv pip compile --no-emit-index-url",
     "http://127.0.0.1:8080/file",
-    "http://localhost:5001/work/api",
+    "http://localhost:5001/home/api",
     "{root}/home/",
     "docs/home/index.md",
     "PIP_USER=0",

@@ -254,6 +254,22 @@ def test_interim_answers_may_come_in_pieces() -> None:
         assert (answer.early, read(answer)) == (False, b"done")
 
 
+def test_an_interim_answer_without_an_end_is_no_answer() -> None:
+    """Waiting for its end would keep whatever comes."""
+
+    def script(connection: Connection) -> None:
+        connection.read_head()
+        connection.send(b"HTTP/1.1 103 Early Hints\r\n" + b"Link: </style.css>\r\n" * 10_000)
+        connection.read_to_end()
+
+    with ScriptedService(script, receive_buffer=SMALL_BUFFER) as service, transport() as sender:
+        with pytest.raises(ServiceAnswerInvalid):
+            send(sender, service.url, large_body())
+
+        service.wait_until(lambda service: service.opened[0].done)
+        assert service.opened[0].taken < LARGE
+
+
 # --- limits ------------------------------------------------------------------------------------
 
 
