@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from typing import Any
 
 import click
@@ -44,7 +45,7 @@ class Server(BaseApplication):
             "threads": section.threads_per_worker(self._cores),
             "worker_class": f"{Worker.__module__}.{Worker.__qualname__}",
             "worker_connections": 1000 + section.threads_per_worker(self._cores),
-            "graceful_timeout": max(1, round(section.stop)),
+            "graceful_timeout": math.ceil(section.stop),
             # A heartbeat of the worker's main thread, which does nothing but wait: it does not limit requests.
             "timeout": 60,
             "keepalive": 15,
