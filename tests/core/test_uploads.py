@@ -9,7 +9,7 @@ from gateway.core.uploads import Part, Span
 
 def part(**values: object) -> Part:
     fields: dict[str, object] = {"number": 0, "name": "a", "filename": None, "content_type": None, "headers": b""}
-    return Part(**{**fields, "content_start": 10, **values})  # type: ignore[arg-type]
+    return Part(**{**fields, "content_start": 10, **values})
 
 
 @pytest.mark.parametrize(("start", "stop", "length"), [(0, 0, 0), (3, 3, 0), (3, 10, 7)])

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import gateway
+from gateway.testing.listening import Listener
 from tests.e2e.honesty import Play, Witness
 
 __all__ = ["SecurePlay", "SecureWitness", "make_certificate", "trust"]
@@ -36,34 +37,27 @@ def trust(certificate: Path, directory: Path) -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join([str(directory), str(ours)])}
 
 
-class SecurePlay(Play):
+class _Secure(Listener):
+    """What a service does over TLS: the same, behind a handshake."""
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        super().__init__()
+        self.url = self.url.replace("http:", "https:")
+        self.certificate = certificate
+        self._context = _context(certificate, key)
+
+    def _handle(self, connection: socket.socket, number: int) -> None:
+        with self._context.wrap_socket(connection, server_side=True) as secured:
+            self._adopt(secured)
+            super()._handle(secured, number)
+
+
+class SecurePlay(_Secure, Play):
     """A Play over TLS."""
 
-    def __init__(self, certificate: Path, key: Path) -> None:
-        super().__init__()
-        self.url = self.url.replace("http:", "https:")
-        self.certificate = certificate
-        self._context = _context(certificate, key)
 
-    def _handle(self, connection: socket.socket, number: int) -> None:
-        with self._context.wrap_socket(connection, server_side=True) as secured:
-            self._adopt(secured)
-            super()._handle(secured, number)
-
-
-class SecureWitness(Witness):
+class SecureWitness(_Secure, Witness):
     """A Witness over TLS."""
-
-    def __init__(self, certificate: Path, key: Path) -> None:
-        super().__init__()
-        self.url = self.url.replace("http:", "https:")
-        self.certificate = certificate
-        self._context = _context(certificate, key)
-
-    def _handle(self, connection: socket.socket, number: int) -> None:
-        with self._context.wrap_socket(connection, server_side=True) as secured:
-            self._adopt(secured)
-            super()._handle(secured, number)
 
 
 def _context(certificate: Path, key: Path) -> ssl.SSLContext:

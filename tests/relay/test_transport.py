@@ -409,7 +409,7 @@ def test_a_body_that_breaks_off_is_told(mocked: responses.RequestsMock) -> None:
         def readinto(self, _: object) -> int:
             raise self._error
 
-    for error in (ConnectionResetError(), OSError("x"), ReadTimeoutError(None, URL, "x")):  # type: ignore[arg-type]
+    for error in (ConnectionResetError(), OSError("x"), ReadTimeoutError(None, URL, "x")):
         with responses.RequestsMock() as each, transport() as sender:
             each.post(URL, io.BufferedReader(Broken(error)), auto_calculate_content_length=False)
             answer = send(sender, URL, body_of(b"abc"))

@@ -480,7 +480,7 @@ def test_a_full_ring_wakes_when_a_reader_goes_on(files: SpoolFiles) -> None:
         for done_with in range(20 - RING_SLOTS):
             full = (RING_SLOTS + done_with) * SLOT
             with written:
-                assert written.wait_for(lambda full=full: spool.received >= full, LIMIT_S)  # type: ignore[misc]
+                assert written.wait_for(lambda full=full: spool.received >= full, LIMIT_S)
             if done_with == 0:
                 got += reader.read(SLOT) or b""
             assert (spool.received, writing.done()) == (full, False)

@@ -16,7 +16,7 @@ from tests.web.sites import form, new_gateway, post
 
 
 def route(name: str, path: str | None, url: str, **options: object) -> Route:
-    return Route(name=name, path=path, service=Service(name=name, url=url), **options)  # type: ignore[arg-type]
+    return Route(name=name, path=path, service=Service(name=name, url=url), **options)
 
 
 def upload_to(path: str, *routes: Route, state: Path, method: str = "POST") -> TestResponse:
