@@ -4,11 +4,12 @@
     ├── ConfigError          the operator's file or flags
     ├── RequestRefused       the request cannot be taken; its body is not looked at
     ├── UploadError          what the client sent is broken, too large, or ended early
-    │   ├── MalformedUpload  the bytes break the rules of multipart/form-data
+    │   ├── MalformedUpload  the bytes break the rules of their format
     │   ├── LimitExceeded    more of something than the configuration allows
     │   └── ClientError      the client went away or stopped sending
     ├── SpoolError           the gateway has no room for the upload
-    └── ServiceError         a service did not give a usable answer
+    ├── ServiceError         a service did not give a usable answer
+    └── FileError            a file of somebody who sends one (`gateway send`) is not what it should be
 
 The class is the identity: `code` is stable and meant for programs, the docstring's first line is
 the title, `hint` says what to change, and `status` is the HTTP status that the client sees. None
@@ -21,6 +22,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "Base64Invalid",
+    "BodyUnsupported",
     "BoundaryInvalid",
     "BoundaryMissing",
     "BoundaryNotFound",
@@ -31,29 +34,45 @@ __all__ = [
     "ClientStalled",
     "ClosingDelimiterMissing",
     "ConfigError",
+    "DataURIInvalid",
     "DispositionInvalid",
     "DispositionMissing",
     "EncodingUnsupported",
     "EpilogueTooLarge",
+    "FieldNotUTF8",
     "FieldTooLarge",
+    "FileChanged",
+    "FileError",
     "FileExpected",
+    "FileUnreadable",
+    "FileUnwritable",
+    "FilenameInvalid",
     "FramingInvalid",
     "GatewayError",
+    "HeaderTooLarge",
+    "JSONInvalid",
+    "JSONTooComplex",
+    "JSONTooLarge",
     "LengthRequired",
     "LimitExceeded",
+    "LocalOnly",
     "MalformedUpload",
     "MethodNotAllowed",
+    "NameNotUTF8",
     "NearDelimiters",
     "NotMultipart",
     "PartHeaderInvalid",
     "PartHeadersTooLarge",
     "PartHeadersUnterminated",
+    "PartMissing",
     "PartNameMissing",
+    "PathInvalid",
     "RequestInvalid",
     "RequestRefused",
     "RouteUnknown",
     "Saturated",
     "ServiceAnswerInvalid",
+    "ServiceAnswerTooLarge",
     "ServiceConnectTimeout",
     "ServiceError",
     "ServiceFirstByteTimeout",
@@ -67,7 +86,9 @@ __all__ = [
     "SpoolError",
     "SpoolFailed",
     "SpoolFull",
+    "TargetTooLong",
     "TooManyParts",
+    "TypeUnsupported",
     "UnexpectedFailure",
     "UploadError",
     "UploadTooLarge",
@@ -129,19 +150,53 @@ class RouteUnknown(RequestRefused):
     hint = "Post to one of the paths configured under `routes`."
 
 
+class LocalOnly(RequestRefused):
+    """This is served to the machine itself only."""
+
+    code = "local_only"
+    status = 403
+    hint = "Ask on the machine that the gateway runs on, at its loopback address, with the gateway bound to that."
+
+
 class MethodNotAllowed(RequestRefused):
     """This path does not take this method."""
 
     code = "method_not_allowed"
     status = 405
-    hint = "Send the upload with POST or PUT."
+    hint = "Send uploads with POST or PUT; the header Allow of this answer names what the path takes."
 
 
 class RequestInvalid(RequestRefused):
     """The request is not one that can be understood."""
 
     code = "request_invalid"
-    hint = "Check the request line, the Host header, and that Transfer-Encoding is `chunked` or absent."
+    hint = (
+        "Check that the client speaks HTTP/1.1, sends each header once and in one line, and that Transfer-Encoding is "
+        "`chunked` or absent."
+    )
+
+
+class TargetTooLong(RequestRefused):
+    """The request line is longer than the gateway takes."""
+
+    code = "target_too_long"
+    status = 414
+    hint = "Shorten the path or its query; send what is long as a field of a form."
+
+
+class HeaderTooLarge(RequestRefused):
+    """The request's header is larger than the gateway takes."""
+
+    code = "header_too_large"
+    status = 431
+    hint = "Send fewer or shorter headers (very large cookies or credentials?)."
+
+
+class PathInvalid(RequestRefused):
+    """What the path adds to the URL of the service could lead out of it."""
+
+    code = "path_invalid"
+    hint = "Send a path without `.` and `..` as segments and without NUL, however they are written."
 
 
 class LengthRequired(RequestRefused):
@@ -161,7 +216,7 @@ class Saturated(RequestRefused):
 
 
 class NotMultipart(RequestRefused):
-    """The body is not multipart/form-data, and the route takes nothing else."""
+    """The body is not multipart/form-data, nor anything else that the route takes."""
 
     code = "not_multipart"
     status = 415
@@ -169,6 +224,14 @@ class NotMultipart(RequestRefused):
         "Send the file as a form: `curl -F file=@name`, `requests.post(url, files=...)`, a FormData "
         "body; or let the route take raw bodies with `accept: {bodies: [multipart, raw]}`."
     )
+
+
+class BodyUnsupported(RequestRefused):
+    """The route does not take this kind of body."""
+
+    code = "body_unsupported"
+    status = 415
+    hint = "Send what the route takes, with its Content-Type; or add the kind to the route's `accept.bodies`."
 
 
 class EncodingUnsupported(RequestRefused):
@@ -224,7 +287,7 @@ class UploadError(GatewayError):
 
 
 class MalformedUpload(UploadError):
-    """The body breaks the rules of multipart/form-data."""
+    """The body breaks the rules of its format."""
 
     code = "upload_malformed"
 
@@ -235,7 +298,7 @@ class BoundaryNotFound(MalformedUpload):
     code = "boundary_not_found"
     hint = (
         "Header and body were made by different calls, or something rewrote one of them: send the "
-        "Content-Type of the very object that writes the body."
+        "Content-Type of the very object that writes the body. Its lines end with CR LF, not with LF."
     )
 
 
@@ -250,14 +313,20 @@ class ClosingDelimiterMissing(MalformedUpload):
     """The body ends without the closing delimiter."""
 
     code = "closing_delimiter_missing"
-    hint = "The body must end with `--boundary--`; it was cut short, or its writer was never finished."
+    hint = (
+        "The body must end with `--boundary--`; it was cut short (by a Content-Length that is too small?), or its "
+        "writer was never finished."
+    )
 
 
 class PartHeaderInvalid(MalformedUpload):
     """A part has a header line that is not a header."""
 
     code = "part_header_invalid"
-    hint = "Each line is `Name: value` and ends with CR LF, without folding and control characters."
+    hint = (
+        "Each line is `Name: value` and ends with CR LF, without folding and control characters; in a filename, line "
+        "ends are written %0D%0A."
+    )
 
 
 class DispositionMissing(MalformedUpload):
@@ -288,12 +357,72 @@ class FramingInvalid(MalformedUpload):
     hint = "The client, or something between it and the gateway, writes chunks wrongly (RFC 9112 section 7.1)."
 
 
+class JSONInvalid(MalformedUpload):
+    """The body is not a JSON object whose members can be parts."""
+
+    code = "json_invalid"
+    hint = "Send one JSON object in UTF-8, each name once; a file is a data URI or an object with `base64`."
+
+
+class Base64Invalid(MalformedUpload):
+    """The content of a file is not base64."""
+
+    code = "base64_invalid"
+    hint = "Encode it with the standard alphabet and with padding (RFC 4648 section 4); line ends may stand in it."
+
+
+class DataURIInvalid(MalformedUpload):
+    """The content of a file is not what a data URI can hold."""
+
+    code = "data_uri_invalid"
+    hint = "Percent-encode what is no letter or digit, or write the content in base64."
+
+
+class FilenameInvalid(MalformedUpload):
+    """The name of a file cannot be used."""
+
+    code = "filename_invalid"
+    hint = "Send one name without line ends and other control characters."
+
+
 class FileExpected(UploadError):
-    """The upload does not have the one file that the service takes."""
+    """The upload does not have the file that the service takes."""
 
     code = "file_expected"
     status = 422
-    hint = "Send exactly one part with a filename."
+    hint = "Send a part with a filename: exactly one, unless the service gets each file by itself."
+
+
+class NameNotUTF8(UploadError):
+    """A name in the upload is not UTF-8, and has to be compared or rewritten."""
+
+    code = "name_not_utf8"
+    status = 422
+    hint = "Send names and filenames as UTF-8, or remove the rule under `send` that needs them."
+
+
+class FieldNotUTF8(UploadError):
+    """A field is not UTF-8, and the service takes JSON, which holds nothing else."""
+
+    code = "field_not_utf8"
+    status = 422
+    hint = "Send text as UTF-8, and bytes as a file (with a filename); or let the service take a form."
+
+
+class PartMissing(UploadError):
+    """A part that the route requires is missing."""
+
+    code = "part_missing"
+    status = 422
+    hint = "Send a part of that name, with a file chosen where it is one; the route's `accept.require` lists the names."
+
+
+class TypeUnsupported(UploadError):
+    """A file is not of a type that the route takes."""
+
+    code = "type_unsupported"
+    status = 415
+    hint = "Send a file of a type that the route's `accept.types` lists, and declare that type."
 
 
 class LimitExceeded(UploadError):
@@ -307,7 +436,21 @@ class UploadTooLarge(LimitExceeded):
     """The upload is larger than the gateway takes."""
 
     code = "upload_too_large"
-    hint = "Send less, or raise `limits.body`."
+    hint = "Send less, or raise `limits.body`, and `accept.body` where the route has one."
+
+
+class JSONTooLarge(LimitExceeded):
+    """The upload is JSON and larger than the gateway takes."""
+
+    code = "json_too_large"
+    hint = "Send files as a form or bare, which have no such limit; or raise `limits.json`."
+
+
+class JSONTooComplex(LimitExceeded):
+    """A value of the JSON object is of too many pieces."""
+
+    code = "json_too_complex"
+    hint = "Send such data as a file part."
 
 
 class TooManyParts(LimitExceeded):
@@ -399,6 +542,9 @@ class ServiceError(GatewayError):
     code = "service_failed"
     status = 502
 
+    unsent = False
+    """Whether no byte of the request can have left: then it may be sent again, whatever it is."""
+
 
 class ServiceUnreachable(ServiceError):
     """No connection to the service could be made."""
@@ -426,6 +572,13 @@ class ServiceAnswerInvalid(ServiceError):
 
     code = "service_answer_invalid"
     hint = "Check that `url` names an HTTP service, and look into its log."
+
+
+class ServiceAnswerTooLarge(ServiceError):
+    """The service's answer is too large for a JSON reply."""
+
+    code = "service_answer_too_large"
+    hint = "Let the route reply with the answer itself (`reply: passthrough`), which has no limit."
 
 
 class ServiceRedirects(ServiceError):
@@ -468,3 +621,33 @@ class ServiceTotalTimeout(ServiceTimeout):
 
     code = "service_total_timeout"
     hint = "Raise `timeout.total` if the service needs longer."
+
+
+# --- the files of `gateway send` -------------------------------------------------------------
+
+
+class FileError(GatewayError):
+    """A file on this machine is not what it should be."""
+
+    code = "file_failed"
+
+
+class FileChanged(FileError):
+    """A file was changed while it was being sent."""
+
+    code = "file_changed"
+    hint = "The request was not completed. Send it again when nobody writes to it, or send a copy."
+
+
+class FileUnreadable(FileError):
+    """A file could not be read to its end."""
+
+    code = "file_unreadable"
+    hint = "The request was not completed. Check the file and its disk, and send it again."
+
+
+class FileUnwritable(FileError):
+    """The answer could not be saved."""
+
+    code = "file_unwritable"
+    hint = "The service has the upload and has answered. Check the directory and the room on its disk."

@@ -13,27 +13,28 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 
-from gateway.core.headers import Fields
-from gateway.core.outcomes import redirect_of
+from gateway.core.outcomes import Delivery
 from gateway.core.plans import Plan, plan_for
-from gateway.core.services import Route, Service
-from gateway.core.uploads import Limits, UploadHead
-from gateway.errors import Saturated, ServiceRedirects, SpoolFailed
+from gateway.core.services import Accept, AddedField, Route, Service
+from gateway.core.targets import ClientRequest
+from gateway.core.uploads import Limits, Part, UploadHead
+from gateway.errors import Saturated, SpoolError, SpoolFailed
 from gateway.multipart.boundaries import BOUNDARY_MAX
+from gateway.multipart.preview import RequestPreview
 from gateway.multipart.scanner import undecided_max
-from gateway.relay.bodies import Body, Random, copied_file, copied_form, written_form
+from gateway.relay.bodies import Random
+from gateway.relay.deliveries import Deliveries
 from gateway.relay.transport import Answer, Transport
 from gateway.settings.schema import Settings
+from gateway.settings.values import Secret, SecretBytes, shown
 from gateway.spool.files import Quota, SpoolFiles, clear_leftovers
 from gateway.spool.slots import SLOT_BYTES, SlotPool
 from gateway.spool.spool import Spool
 from gateway.spool.uploads import Source, Upload
 
-__all__ = ["Gateway", "Setup", "setup_of"]
-
-REDIRECTS_MAX = 5
-"""How often one upload follows 307 and 308 within the service's origin."""
+__all__ = ["Gateway", "GatewayStatus", "Setup", "setup_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,42 @@ def setup_of(settings: Settings, *, cores: int) -> Setup:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayStatus:
+    """How full a worker's gateway is."""
+
+    uploads: int
+    """Under way in this worker."""
+    uploads_limit: int
+    """At once in this worker."""
+    spool_used: int | None
+    """Bytes in the spool files of all workers; None if that cannot be found out."""
+    spool_quota: int
+    """Bytes that they may have."""
+    spool_error: SpoolError | None
+    """Why an upload that needs a file would not be taken; None if it would."""
+
+
+class _Places:
+    """For uploads: there are so many, and each upload takes one. Thread-safe."""
+
+    def __init__(self, number: int) -> None:
+        self.taken = 0
+        self._number = number
+        self._lock = threading.Lock()  # guards taken
+
+    def take(self) -> bool:
+        """Whether there was one left."""
+        with self._lock:
+            is_left = self.taken < self._number
+            self.taken += is_left
+            return is_left
+
+    def leave(self) -> None:
+        with self._lock:
+            self.taken -= 1
+
+
 class Gateway:
     """Thread-safe. Every upload that was opened must be released."""
 
@@ -76,8 +113,8 @@ class Gateway:
     ) -> None:
         self.setup = setup
         self.routes = {route.name: route for route in setup.routes}
-        self._clock = clock
-        self._random = random
+        self.clock = clock
+        """What every time here is read from, in seconds."""
         spool_directory = setup.state / "spool"
         try:
             spool_directory.mkdir(parents=True, exist_ok=True)
@@ -87,65 +124,88 @@ class Gateway:
             raise SpoolFailed(f"{spool_directory} cannot be used: {error.strerror}.") from error
         self._files = SpoolFiles(spool_directory, self._quota)
         self._slots = SlotPool(reserve=undecided_max(b"-" * BOUNDARY_MAX, setup.limits))
-        self._admitted = threading.Semaphore(setup.concurrent)
+        self._places = _Places(setup.concurrent)
         version = importlib.metadata.version("upload-gateway")
         self._transport = Transport(connections=setup.concurrent, clock=clock, user_agent=f"upload-gateway/{version}")
+        self._deliveries = Deliveries(self._transport, clock=clock, random=random)
 
     def plan(self, route: Route, head: UploadHead) -> Plan:
         """How an upload with this head would be delivered."""
-        return plan_for(route.service, head)
+        return plan_for(route.service, head, route.accept)
 
-    def open(self, head: UploadHead, source: Source, *, keep: bool) -> Upload:
+    def open(self, head: UploadHead, source: Source, *, keep: bool, accept: Accept = Accept()) -> Upload:
         """Begin to take an upload. `keep` it unless exactly one reader follows it from the start."""
-        if not self._admitted.acquire(blocking=False):
+        limits = self.setup.limits
+        if accept.body is not None and accept.body < limits.body:
+            limits = replace(limits, body=accept.body)
+        if not self._places.take():
             raise Saturated(f"{self.setup.concurrent} uploads are under way in this worker.")
         try:
             spool = Spool(
                 keep=keep, pool=self._slots, files=self._files, memory=self.setup.memory, expected=head.length
             )
-            return Upload(head, source, spool, self.setup.limits, clock=self._clock, on_close=self._admitted.release)
+            return Upload(head, source, spool, limits, accept, clock=self.clock, on_close=self._places.leave)
         except BaseException:
-            self._admitted.release()
+            self._places.leave()
             raise
 
-    def send(self, plan: Plan, upload: Upload, fields: Fields) -> Answer:
-        """Deliver the upload and return the service's answer, whose body is still to be read.
-
-        Blocks; pulls the upload from its client. `fields` describe the client's request to the service.
-        """
+    def send(
+        self,
+        plan: Plan,
+        upload: Upload,
+        client: ClientRequest,
+        report: Callable[[Delivery], None],
+        *,
+        file: Part | None = None,
+        reads_answer: bool = False,
+    ) -> Answer:
+        """Deliver the upload, or one file of it; see Deliveries.send. Blocks; pulls the upload from its client."""
         if not plan.live:
             upload.read_whole()
         elif upload.head.boundary is not None:
-            upload.pull_until(lambda: bool(upload.delimiters))
-        service, location = plan.service, None
-        for _ in range(REDIRECTS_MAX):
-            body = self._body(service, upload)
-            answer = self._transport.send(service, fields, body, lambda: upload.completed_at)
-            location = answer.field("location")
-            redirect = redirect_of(answer.status, location, service.url)
-            if redirect is None:
-                return answer
-            answer.close()
-            if not redirect.follow:
-                raise ServiceRedirects(f"{service.name} answered {answer.status} and names {location!r}.")
-            # A chunked upload cannot be read on once an early answer has interrupted it.
-            interrupted = answer.early and upload.head.length is None and not upload.complete
-            if interrupted or not upload.spool.has(0):
-                raise ServiceRedirects(
-                    f"{service.name} answered {answer.status} and names {location!r}; the upload is sent live and "
-                    "cannot be sent once more."
-                )
-            service = replace(service, url=redirect.url)
-        raise ServiceRedirects(f"{service.name} redirected {REDIRECTS_MAX} times, last to {location!r}.")
+            upload.pull_until(lambda: bool(upload.delimiters) and upload.required_seen)
+        reads_answer = reads_answer or plan.service.expect.ok_if is not None
+        return self._deliveries.send(plan.service, upload, client, report, file=file, reads_answer=reads_answer)
 
-    def _body(self, service: Service, upload: Upload) -> Body:
-        if service.send == "raw":
-            return copied_file(upload, upload.only_file())
-        if upload.head.boundary is None:
-            return written_form(upload, self._random)
-        return copied_form(upload, self._random)
+    def preview(self, plan: Plan, upload: Upload, client: ClientRequest) -> list[RequestPreview]:
+        """The requests that the service would get, with secrets hidden; nothing is sent."""
+        upload.read_whole()
+        return self._deliveries.preview(_hidden(plan.service), upload, client)
+
+    def status(self) -> GatewayStatus:
+        """How full it is, found out on the disk."""
+        used, error = None, None
+        try:
+            used = self._quota.used()
+            self._files.require_room()
+        except SpoolError as found:
+            error = found
+        return GatewayStatus(
+            uploads=self._places.taken,
+            uploads_limit=self.setup.concurrent,
+            spool_used=used,
+            spool_quota=self.setup.quota,
+            spool_error=error,
+        )
 
     def close(self) -> None:
         """Close connections and give up the share of the quota. No upload may be open any more."""
         self._transport.close()
         self._quota.close()
+
+
+def _hidden(service: Service) -> Service:
+    """The service with what stands in the configuration in the place of every secret."""
+    return replace(
+        service,
+        urls=tuple(
+            f"http://hidden.invalid/{quote(shown(url))}" if isinstance(url, Secret) else url for url in service.urls
+        ),
+        headers={name: shown(value) for name, value in service.headers.items()},
+        query={name: shown(value) for name, value in service.query.items()},
+        send=replace(service.send, add=tuple(_hidden_field(field) for field in service.send.add)),
+    )
+
+
+def _hidden_field(field: AddedField) -> AddedField:
+    return replace(field, content=b"(hidden)") if isinstance(field.content, SecretBytes) else field

@@ -25,6 +25,7 @@ EXIT_PROBLEMS = 1
 EXIT_USAGE = 2
 
 INDENT = "  "
+KINDS = {"multipart": "a form", "raw": "a bare file", "json": "a JSON object"}
 
 
 @click.command()
@@ -78,25 +79,42 @@ def _describe(file: Path, verdict: str, prospects: Sequence[Prospect]) -> None:
     console = Console(highlight=False, emoji=False)
     console.print(Text.assemble((str(file), "bold"), f" {verdict}"))
     for prospect in prospects:
-        kinds = " or ".join({"multipart": "a form", "raw": "a bare file"}[kind] for kind in prospect.bodies)
         console.print()
         console.print(
             Text.assemble(
                 ("route ", "dim"),
                 (prospect.route, "bold"),
-                f": {kinds} posted to ",
+                f": {_listed([KINDS[kind] for kind in prospect.bodies], 'or')} sent to ",
                 (prospect.path or "any path", "bold"),
             )
         )
-        live = Text.assemble(("live", "green"), ", while it is still arriving")
-        if prospect.unless is not None:
-            live.append(f", unless {prospect.unless}")
-        whole = Text.assemble(("not live", "yellow"), f": {prospect.because}")
-        lines = (
-            Text.assemble("to service ", (prospect.service, "bold"), " at ", (prospect.url, "cyan")),
-            live if prospect.live else whole,
-        )
-        for text in lines:
+        for text in (_destination(prospect), _liveness(prospect)):
             for line in text.wrap(console, console.width - len(INDENT)):
                 line.rstrip()
                 console.print(Text(INDENT) + line)
+
+
+def _destination(prospect: Prospect) -> Text:
+    text = Text.assemble("to service ", (prospect.service, "bold"))
+    text.append({"POST": "", "PUT": " by PUT", "same": " by the client's method"}[prospect.method])
+    text.append(" at ")
+    for index, url in enumerate(prospect.urls):
+        text.append(" or " if index else "").append(url, "cyan")
+    shape = [] if prospect.bodies == (prospect.sent,) else [f"as {KINDS[prospect.sent]}"]
+    each = ["each file by itself"] if prospect.each == "file" else []
+    turns = ["in turn"] if len(prospect.urls) > 1 else []
+    return text.append("".join(f", {words}" for words in (*turns, *shape, *each)))
+
+
+def _liveness(prospect: Prospect) -> Text:
+    if not prospect.live:
+        return Text.assemble(("not live", "yellow"), f": {prospect.because}")
+    text = Text.assemble(("live", "green"), ", while it is still arriving")
+    if prospect.once is not None:
+        text.append(f", once {prospect.once}")
+    return text if prospect.unless is None else text.append(f", unless {prospect.unless}")
+
+
+def _listed(words: Sequence[str], conjunction: str) -> str:
+    *most, last = words
+    return f"{', '.join(most)} {conjunction} {last}" if most else last

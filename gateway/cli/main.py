@@ -11,6 +11,10 @@ __all__ = ["main"]
 COMMANDS = {
     "serve": "Take uploads and hand them on.",
     "check": "Check a configuration file.",
+    "init": "Write a configuration to begin with.",
+    "schema": "Print what a configuration may say: JSON Schema for editors, or tables.",
+    "send": "Send files and fields to a URL.",
+    "preview": "Show the exact request that a service would get; send nothing.",
     "demo": "Send a real document through the gateway to a real text-extraction service.",
 }
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Limits", "Part", "Span", "UploadHead"]
+from gateway.core.services import BodyKind
+
+__all__ = ["Limits", "Part", "Span", "UploadHead", "readable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +61,22 @@ class UploadHead:
     """What the request's header says about the upload, before its body is read."""
 
     boundary: bytes | None
-    """The multipart boundary; None for a raw body, which is one file."""
+    """The multipart boundary; None for a body of another kind."""
+    is_json: bool = False
+    """Whether the body is a JSON object, whose members are the parts; neither this nor a boundary: one raw file."""
     length: int | None
     """Content-Length in bytes; None for a chunked request."""
     content_type: str | None = None
     """Content-Type of the request, which is that of the file when the body is raw."""
     filename: str | None = None
     """The raw body's file name, where the request gives one."""
+
+    @property
+    def kind(self) -> BodyKind:
+        """The kind of body."""
+        if self.boundary is not None:
+            return "multipart"
+        return "json" if self.is_json else "raw"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +91,8 @@ class Limits:
     """The headers of one part."""
     field: int = 2**20
     """The content of a part without a filename."""
+    json: int = 32 * 2**20
+    """A body that is JSON, as received."""
     preamble: int = 64 * 2**10
     """What may precede the first delimiter (RFC 2046 says: to be ignored; no client sends one)."""
     epilogue: int = 64 * 2**10
@@ -88,3 +101,8 @@ class Limits:
     """Blanks behind a delimiter (RFC 2046 transport padding)."""
     near_delimiters: int = 10_000
     """Number of lines in contents that begin like a delimiter and are none: each costs a search."""
+
+
+def readable(text: str) -> str:
+    """A name for people and programs: surrogates, bytes that were not UTF-8, would break their logs and JSON."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

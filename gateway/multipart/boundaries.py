@@ -51,7 +51,7 @@ def boundary_of(content_type: str | None) -> bytes:
     if len(boundary) > BOUNDARY_MAX:
         raise BoundaryTooLong(f"Expected at most {BOUNDARY_MAX} characters, found {len(boundary)}: {boundary!r}.")
     if not _LEGAL.fullmatch(boundary):
-        raise BoundaryInvalid(f"Found {boundary!r}.")
+        raise BoundaryInvalid(f"Expected letters, digits and some marks, and no blank at the end; found {boundary!r}.")
     return boundary.encode("ascii")
 
 

@@ -1,7 +1,8 @@
 """The headers of one part: checked, and read for name, filename and type.
 
 The bytes stay as they are; what is read here serves rules, views and reports. Bytes that are not
-UTF-8 become surrogates and are no error: they travel on unchanged.
+UTF-8 become surrogates and are no error: they travel on unchanged. A rule that changes something
+replaces the lines that say it, and no other.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from gateway.core.uploads import Part
 from gateway.errors import DispositionInvalid, DispositionMissing, PartHeaderInvalid, PartNameMissing
 from gateway.multipart.parameters import decode_extended, parse_parameters
 
-__all__ = ["parse_header_lines", "parse_part"]
+__all__ = ["parse_header_lines", "parse_part", "with_lines_replaced"]
 
 # RFC 9110 section 5.6.2 for names; values are anything but control characters, and may hold bytes
 # that are not ASCII, since names and filenames are UTF-8 in practice (RFC 7578 section 5.1).
@@ -93,3 +94,29 @@ def _filename(filenames: list[str], extended: list[str]) -> str | None:
     """`filename*` wins if it can be read (RFC 6266 section 4.3); if not, it still makes a file of the part."""
     decoded = decode_extended(extended[0]) if extended else None
     return next((name for name in (decoded, *filenames, *extended) if name is not None), None)
+
+
+def with_lines_replaced(
+    headers: bytes, *, disposition: bytes | None = None, content_type: bytes | None = None
+) -> bytes:
+    """The headers of a part with other lines for these two, where they are given; every other byte as it was.
+
+    Each takes the place of the line that was there; a Content-Type that was not there follows the Content-Disposition.
+    """
+    lines = []
+    pending = content_type
+    for line in headers[:-4].split(b"\r\n"):
+        name = line.partition(b":")[0].lower()
+        if name == b"content-type" and content_type is not None:
+            # Some servers read the last of several: a second one would contradict the new one.
+            if pending is not None:
+                lines.append(pending)
+            pending = None
+        elif name == b"content-disposition" and disposition is not None:
+            lines.append(disposition)
+        else:
+            lines.append(line)
+    if pending is not None:
+        place = next(i for i, line in enumerate(lines) if line.partition(b":")[0].lower() == b"content-disposition")
+        lines.insert(place + 1, pending)
+    return b"\r\n".join(lines) + b"\r\n\r\n"

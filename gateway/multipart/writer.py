@@ -8,7 +8,16 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["closing_delimiter", "content_type_of_form", "opening_delimiter", "part_headers"]
+from gateway.multipart.filenames import ascii_filename, extended_value
+
+__all__ = [
+    "closing_delimiter",
+    "content_type_line",
+    "content_type_of_form",
+    "disposition_line",
+    "opening_delimiter",
+    "part_headers",
+]
 
 
 def content_type_of_form(boundary: bytes) -> str:
@@ -26,19 +35,36 @@ def closing_delimiter(boundary: bytes) -> bytes:
     return b"\r\n--" + boundary + b"--\r\n"
 
 
-def part_headers(name: str, filename: str | None, content_type: str | None) -> bytes:
-    """The header lines of a part, the empty line included.
-
-    Control characters in `content_type` would let it add headers, so it must have none (ValueError).
-    """
-    lines = [f'Content-Disposition: form-data; name="{_escaped(name)}"']
-    if filename is not None:
-        lines[0] += f'; filename="{_escaped(filename)}"'
+def part_headers(name: str, filename: str | None, content_type: str | None, *, extended: bool = False) -> bytes:
+    """The header lines of a part, the empty line included; for `extended` see `disposition_line`."""
+    lines = [disposition_line(name, filename, extended=extended)]
     if content_type:
-        if re.search(r"[\x00-\x1f\x7f]", content_type):
-            raise ValueError(f"control character in the content type {content_type!r}")
-        lines.append(f"Content-Type: {content_type}")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
+        lines.append(content_type_line(content_type))
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def disposition_line(name: str, filename: str | None, *, extended: bool = False) -> bytes:
+    """The Content-Disposition of a part, without its line end.
+
+    `extended` adds `filename*` to a filename that is not ASCII. RFC 7578 section 4.2 forbids that; some servers want
+    it all the same.
+    """
+    line = f'Content-Disposition: form-data; name="{_escaped(name)}"'
+    if filename is not None and extended and not filename.isascii():
+        line += f'; filename="{_escaped(ascii_filename(filename))}"; filename*={extended_value(filename)}'
+    elif filename is not None:
+        line += f'; filename="{_escaped(filename)}"'
+    return line.encode("utf-8", "surrogateescape")
+
+
+def content_type_line(content_type: str) -> bytes:
+    """The Content-Type of a part, without its line end.
+
+    Control characters would let it add headers, so it must have none (ValueError).
+    """
+    if re.search(r"[\x00-\x1f\x7f]", content_type):
+        raise ValueError(f"control character in the content type {content_type!r}")
+    return f"Content-Type: {content_type}".encode("utf-8", "surrogateescape")
 
 
 def _escaped(value: str) -> str:

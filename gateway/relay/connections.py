@@ -33,9 +33,11 @@ from gateway.errors import UnexpectedFailure
 from gateway.relay.attempts import Attempt, Phase
 from gateway.relay.bodies import Block, Body
 
-__all__ = ["Adapter", "watch_of"]
+__all__ = ["Adapter", "Rehearsal", "SecureRehearsal", "watch_of"]
 
 LOOK_BYTES = 2**16
+HELD_BODY_MAX = 2**16
+"""Bytes of a body that goes out together with the head of its request."""
 _INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1(?!01)[0-9][0-9][ \r\n]")
 _INFORMATIONAL_BEGUN = re.compile(rb"(?:H(?:T(?:T(?:P(?:/(?:1(?:\.(?:[01](?: (?:1[0-9]{0,2})?)?)?)?)?)?)?)?)?)?")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -67,6 +69,8 @@ class _Exchange(HTTPConnection):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._kept = b""
+        self._head: bytes | None = None
+        self._holds_head = False
         self._request_is_whole = True
         self._poll = select.poll()
         self.response_class = cast("type[http.client.HTTPResponse]", functools.partial(_Answer, connection=self))
@@ -81,9 +85,14 @@ class _Exchange(HTTPConnection):
         body.watch.connection = self
         self._kept = b""
         self._request_is_whole = False
+        # One system call, and one segment, for a small request whose body is there already.
+        is_small = body.length is not None and body.length <= HELD_BODY_MAX
+        self._head, self._holds_head = None, is_small and self.attempt.upload_completed_at() is not None
         try:
             # urllib3 sends whatever can be iterated; its stubs name only some of that.
             super().request(method, url, body=cast(Any, _blocks_of(body)), headers=headers, **options)
+            if self._head is not None:
+                self.send(b"")
             self._request_is_whole = True
         except _AnsweredEarly:
             self.attempt.early = True
@@ -103,6 +112,11 @@ class _Exchange(HTTPConnection):
 
     def send(self, data: Any) -> None:
         """Send all of `data`, looking for an answer before each piece."""
+        if self._holds_head:
+            self._head, self._holds_head = data, False
+            return
+        if self._head is not None:
+            data, self._head = b"".join((self._head, data)), None
         if self.sock is None:
             self.connect()
         elif self.sock.gettimeout() != 0:
@@ -181,6 +195,24 @@ def _blocks_of(body: Body) -> Iterator[Block]:
 
 class _SecureExchange(_Exchange, HTTPSConnection):
     pass
+
+
+class Rehearsal(_Exchange):
+    """A connection that leads nowhere: it keeps what would be sent first, which is the head of the request."""
+
+    head = b""
+
+    def connect(self) -> None:
+        """Nowhere."""
+
+    def send(self, data: Any) -> None:
+        self.head = self.head or bytes(data)
+
+
+class SecureRehearsal(Rehearsal):
+    """Of a connection with TLS, whose own port the Host field leaves out."""
+
+    default_port = HTTPSConnection.default_port  # type: ignore[misc]  # urllib3 itself overrides it so
 
 
 class _Watch:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from http.client import HTTPException
+from urllib.parse import urlsplit
 
 import requests
 from requests.exceptions import RequestException, SSLError, Timeout
-from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import HTTPError, NameResolutionError
 from urllib3.response import BaseHTTPResponse
 
 from gateway.core.headers import Fields
-from gateway.core.services import Service
+from gateway.core.targets import Target
 from gateway.errors import (
     ServiceAnswerInvalid,
     ServiceConnectTimeout,
@@ -27,8 +28,10 @@ from gateway.errors import (
     ServiceUnreachable,
 )
 from gateway.relay.attempts import Attempt, Phase
+from gateway.relay.blocks import Block, Blocks
 from gateway.relay.bodies import Body
-from gateway.relay.connections import Adapter, watch_of
+from gateway.relay.connections import Adapter, Rehearsal, SecureRehearsal, watch_of
+from gateway.spool.uploads import Watch
 
 __all__ = ["Answer", "Transport"]
 
@@ -49,22 +52,41 @@ class Answer:
         """Header fields as received, in order, repeated ones apart."""
         self.early = attempt.early
         """Whether it came before the service had the whole upload."""
+        self._ahead: list[bytes] = []
+        self._incoming = self._receive()
 
     def field(self, name: str) -> str | None:
         """The value of the first field with this name."""
         return next((value for key, value in self.fields if key.lower() == name.lower()), None)
 
+    def read_ahead(self, limit: int) -> bytes | None:
+        """The whole body if it has at most `limit` bytes, else None; `blocks` begins at its beginning all the same."""
+        size = 0
+        for block in self._incoming:
+            self._ahead.append(block)
+            size += len(block)
+            if size > limit:
+                return None
+        return b"".join(self._ahead)
+
     def blocks(self) -> Iterator[bytes]:
         """The body as it comes, undecoded. Cut off, it raises ServiceAnswerInvalid: nobody may take it for whole."""
+        try:
+            while self._ahead:
+                yield self._ahead.pop(0)
+            yield from self._incoming
+        finally:
+            self.close()
+
+    def _receive(self) -> Iterator[bytes]:
         try:
             while block := self._raw.read1(ANSWER_BLOCK, decode_content=False):
                 yield block
         except (HTTPError, HTTPException, OSError) as error:
+            self.close()
             raise ServiceAnswerInvalid(
                 f"{self._attempt.service} broke off in the middle of its answer: {error}."
             ) from error
-        finally:
-            self.close()
 
     def close(self) -> None:
         """Give the connection back if the answer was read to its end, else close it."""
@@ -80,47 +102,73 @@ class Transport:
         self._clock = clock
         self._user_agent = user_agent
 
-    def send(self, service: Service, fields: Fields, body: Body, completed_at: Callable[[], float | None]) -> Answer:
-        """Send one request and return the answer as soon as its header is in.
+    def send(self, target: Target, body: Body, completed_at: Callable[[], float | None]) -> Answer:
+        """Send one request, once, and return the answer as soon as its header is in.
 
         `completed_at` says since when the upload is in. Raises ServiceErrors, and whatever the body raises.
         """
-        request = self._prepared(service, fields, body)
-        for last_try in (False, True):
-            attempt = Attempt(service.name, service.timeouts, self._clock)
-            attempt.upload_completed_at = completed_at
-            body.watch = watch_of(attempt)
-            try:
-                response = self._adapter.send(request, stream=True, timeout=(service.timeouts.connect, None))
-            except RequestException as error:
-                # No byte can have left, most often because the service has closed a pooled connection
-                # meanwhile: nothing of the body is used up, and it goes out on a new one.
-                hopeless = attempt.phase is Phase.CONNECTING and isinstance(error, Timeout | SSLError)
-                if attempt.sent == 0 and not last_try and not hopeless:
-                    continue
-                raise _failure(error, attempt, service.url) from error
-            finally:
-                body.close()
-            attempt.settle()
-            return Answer(response, attempt)
-        raise AssertionError("the second try returns or raises")
+        request = self._prepared(target, body)
+        attempt = Attempt(target.service, target.timeouts, self._clock)
+        attempt.upload_completed_at = completed_at
+        body.watch = watch_of(attempt)
+        tls = target.tls
+        try:
+            response = self._adapter.send(
+                request,
+                stream=True,
+                timeout=(target.timeouts.connect, None),
+                verify=tls.ca or True,
+                cert=(tls.cert, tls.key or tls.cert) if tls.cert else None,
+            )
+        except RequestException as error:
+            failure = _failure(error, attempt, target.url if target.address is None else target.address)
+            failure.unsent = attempt.sent == 0
+            raise failure from error
+        finally:
+            body.close()
+        attempt.settle()
+        return Answer(response, attempt)
+
+    def rehearse(self, target: Target, body: Body, feed: Callable[[Block], None]) -> bytes:
+        """Make the request that `send` would send, and send nothing: its head is returned, its body goes to `feed`."""
+
+        def fed(watch: Watch | None) -> Blocks:
+            body.watch = watch
+            for block in body:
+                feed(block)
+                yield block
+
+        told = Body(body.content_type, body.length, fed, body.fields)
+        told.watch = watch_of(Attempt(target.service, target.timeouts, self._clock))
+        request = self._prepared(target, told)
+        split = urlsplit(request.url or "")
+        rehearsal = (SecureRehearsal if split.scheme == "https" else Rehearsal)(split.hostname or "", split.port)
+        try:
+            rehearsal.request(
+                target.method, request.path_url, body=told, headers=request.headers, chunked=told.length is None
+            )
+        finally:
+            body.close()
+        return rehearsal.head
 
     def close(self) -> None:
         """Close all pooled connections."""
         self._adapter.close()
 
-    def _prepared(self, service: Service, fields: Fields, body: Body) -> requests.PreparedRequest:
+    def _prepared(self, target: Target, body: Body) -> requests.PreparedRequest:
         request = requests.PreparedRequest()
-        request.prepare_method("POST")
-        request.prepare_url(service.url, None)
-        headers: CaseInsensitiveDict[str] = CaseInsensitiveDict(fields)
-        headers["User-Agent"] = self._user_agent
-        headers.update(service.headers)
+        request.method = target.method
+        request.prepare_url(target.url, None)
         # The body knows its type and boundary; a header set by hand would name another.
-        headers["Content-Type"] = body.content_type
+        described = {"Content-Type": body.content_type, **dict(body.fields)}
         if body.length is not None:
-            headers["Content-Length"] = str(body.length)
-        request.headers = headers
+            described["Content-Length"] = str(body.length)
+        ours = {name.lower() for name in described}
+        headers = HTTPHeaderDict([field for field in target.fields if field[0].lower() not in ours])
+        headers.setdefault("User-Agent", self._user_agent)
+        for name, value in described.items():
+            headers.add(name, value)
+        request.headers = headers  # type: ignore[assignment]  # any mapping will do, and this one keeps repeated fields
         request.body = body  # type: ignore[assignment]  # requests sends any iterable; its stubs name fewer
         request.prepare_hooks({})
         return request

@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from gateway.settings.schema import Key, keys_of, type_below
+from gateway.settings.sections import Key, form_of, keys_of, type_below
 from gateway.settings.values import Expected, Secret
 
 __all__ = ["Document", "Mistake", "Place", "quote", "read_document"]
@@ -111,7 +111,8 @@ class _Reader:
             return None
         self.open_nodes.add(id(node))
         try:
-            reference = _file_named_by(node) if schema is str else None
+            form = form_of(schema)
+            reference = _file_named_by(node) if form is not None and form.kind != "other" else None
             self.places[key] = Place(line=line, found=_found(node, reference))
             if reference is not None:
                 return self.content(reference)
@@ -122,7 +123,7 @@ class _Reader:
                     self.value(item, (*key, index), type_below(schema, index), item.start_mark.line + 1)
                     for index, item in enumerate(node.value)
                 ]
-            return self.scalar(node)
+            return self.scalar(node, as_written=form is not None and form.kind == "scalar")
         except Expected as expected:
             self.spoil(key, line, expected)
             return None
@@ -153,13 +154,16 @@ class _Reader:
             elif _kind(value_node) != "null" or name not in (keys_of(schema) or {}):
                 yield name, self.value(value_node, key, type_below(schema, name), line)
 
-    def scalar(self, node: Node) -> object:
+    def scalar(self, node: Node, *, as_written: bool) -> object:
         kind = _kind(node)
         if kind in {"str", "timestamp"}:
             # YAML 1.2 knows no timestamps: what looks like one is text.
             return self.text(node.value)
         if kind not in {"int", "float", "bool", "null"}:
             raise Expected(f"expected a plain value, found the tag {node.tag}", quotable=False)
+        if as_written and kind != "null":
+            # Read and written again, 1.50 would be 1.5.
+            return str(node.value)
         try:
             return self.yaml.constructor.construct_object(node)
         except (LookupError, ValueError, YAMLError):

@@ -1,7 +1,7 @@
 """From a file or from flags to settings, or to every problem at once, each with its place.
 
 A problem reads `file:line: path.to.key: what was expected, found what`. All that settings look up is looked
-up here: files, the environment, the number of cores.
+up here: files, the environment, the number of cores; certificates by certificates.py.
 """
 
 from __future__ import annotations
@@ -12,16 +12,28 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gateway.errors import ConfigError
+from gateway.settings.certificates import wrong_certificates
 from gateway.settings.document import LARGEST_SECRET, Document, Place, quote, read_document
-from gateway.settings.schema import Key, Settings
+from gateway.settings.schema import Settings
+from gateway.settings.sections import Key
 from gateway.settings.validation import Finding, dotted, upwards, validated
 
-__all__ = ["DEFAULT_FILE", "Examined", "Flags", "Problem", "count_cores", "examine", "from_flags", "load"]
+__all__ = [
+    "DEFAULT_FILE",
+    "Examined",
+    "Flags",
+    "Problem",
+    "count_cores",
+    "examine",
+    "from_flags",
+    "load",
+    "name_and_url",
+]
 
 DEFAULT_FILE = Path("config/gateway.yaml")
 
 NO_SUCH_FILE = (
-    "there is no such file; write one (docs/configuration.md begins with a small one), or run without: "
+    "there is no such file; write one with `gateway init`, or run without: "
     "gateway serve --to text=http://127.0.0.1:5001/text/api"
 )
 
@@ -88,7 +100,7 @@ def from_flags(to: Sequence[str], *, flags: Flags = Flags(), cores: int | None =
     if len(to) != 1:
         expected = "expected one NAME=URL" if not to else "expected one service: fan-out is not available yet"
         raise ConfigError(f"--to: {expected}, found {len(to)}")
-    name, url = _name_and_url(to[0])
+    name, url = name_and_url(to[0])
     route = {"path": None, "to": name, "accept": {"bodies": ["multipart", "raw"]}}
     places: dict[Key, Place] = {
         ("services", name): Place(line=None, flag="--to", found=quote(name)),
@@ -154,15 +166,16 @@ def _read_secret(path: str) -> bytes:
         return file.read(LARGEST_SECRET + 1)
 
 
-def _name_and_url(to: str) -> tuple[str, str]:
-    """A URL may have = signs too, but none before its first colon."""
+def name_and_url(to: str) -> tuple[str, str]:
+    """What `--to` says; the name is `service` if there is none."""
+    # A URL may have = signs too, but none before its first colon.
     name, equals, url = to.partition("=")
     return (name, url) if equals and ":" not in name else ("service", to)
 
 
 def _examined(file: str | None, document: Document, flags: Flags, cores: int | None) -> Examined:
     document = _with_flags(document, flags)
-    settings, findings = validated(document)
+    settings, findings = validated(document, wrong_certificates(document.data))
     problems = [_problem(file, finding, document.places) for finding in findings]
     if flags.threads is not None and flags.threads < 1:
         reason = f"expected a whole number from 1 on, found {flags.threads}"

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from gateway.settings.contradictions import contradictions
 from gateway.settings.document import Document, quote
-from gateway.settings.schema import Key, Settings, contradictions, keys_of, type_below
+from gateway.settings.schema import Settings
+from gateway.settings.sections import Key, keys_of, type_below
 from gateway.settings.values import Expected
 
 __all__ = ["Finding", "dotted", "upwards", "validated"]
@@ -25,7 +27,6 @@ MEANINGS = {
     "literal_error": "expected {expected}",
     "model_type": "expected a mapping (`key: value`)",
     "dict_type": "expected a mapping (`name: ...`)",
-    "frozen_set_type": "expected a list such as [multipart, raw]",
     "too_short": "expected at least one entry",
 }
 """What the findings of pydantic mean to somebody who does not know pydantic."""
@@ -41,8 +42,10 @@ class Finding:
     message: str
 
 
-def validated(document: Document) -> tuple[Settings | None, tuple[Finding, ...]]:
-    """The settings, or everything that is wrong with the document."""
+def validated(
+    document: Document, others: Iterable[tuple[Key, Expected]] = ()
+) -> tuple[Settings | None, tuple[Finding, ...]]:
+    """The settings, or everything that is wrong with the document, what others have found included."""
     settings: Settings | None = None
     expectations: list[tuple[Key, Expected]] = []
     try:
@@ -50,7 +53,9 @@ def validated(document: Document) -> tuple[Settings | None, tuple[Finding, ...]]
     except ValidationError as error:
         expectations += _expectations(error.errors(include_url=False, include_input=False))
     doubtful = {key for key, _ in expectations}
-    expectations += [(key, expected) for key, expected in _contradictions(document.data) if key not in doubtful]
+    expectations += [
+        (key, expected) for key, expected in (*contradictions(document.data), *others) if key not in doubtful
+    ]
     findings = [
         Finding(key=mistake.key, line=mistake.line, message=_told(mistake.expected, document, mistake.key))
         for mistake in document.mistakes
@@ -125,7 +130,7 @@ def _nearest(key: Key) -> Key | None:
     for section, below in known.items():
         if name in (keys_of(below) or {}):
             return (*above, section, name)
-    near = difflib.get_close_matches(str(name).lower(), known, n=1)
+    near = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.65)
     return (*above, near[0]) if near else None
 
 
@@ -134,21 +139,6 @@ def _unknown_key(key: Key, nearest: Key | None) -> Expected:
         return Expected(f"unknown key; did you mean `{dotted(nearest[len(key) - 1 :])}`?", quotable=False)
     known = ", ".join(keys_of(_type_at(key[:-1])) or ())
     return Expected(f"unknown key; expected one of {known}", quotable=False)
-
-
-def _contradictions(data: object) -> Iterator[tuple[Key, Expected]]:
-    """As far as the data have the right form; what has not is reported as that."""
-    services, routes = (data.get(key) if isinstance(data, dict) else None for key in ("services", "routes"))
-    if not isinstance(services, dict) or not isinstance(routes, dict):
-        return
-    headers: dict[str, dict[str, object]] = {}
-    for name, service in services.items():
-        given = service.get("headers") if isinstance(service, dict) else None
-        headers[name] = given if isinstance(given, dict) else {}
-    yield from contradictions(
-        headers,
-        {name: (route.get("path"), route.get("to")) for name, route in routes.items() if isinstance(route, dict)},
-    )
 
 
 def _type_at(key: Sequence[str | int]) -> object | None:

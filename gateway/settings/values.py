@@ -1,4 +1,4 @@
-"""The forms in which values are written: sizes, durations, counts, addresses, URLs, paths, names, headers.
+"""What written values mean: sizes, durations, counts, addresses, text, names.
 
 Each function takes what YAML gives (text or a number) and returns the value, or raises `Expected`, which
 says what should have been there and never what was: the value may be a secret, and only load.py knows
@@ -13,24 +13,26 @@ import unicodedata
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Literal
-from urllib.parse import SplitResult, urlsplit
 
 __all__ = [
+    "HOST",
     "Expected",
     "Secret",
+    "SecretBytes",
+    "has_controls",
+    "lowered",
     "parse_address",
+    "parse_boolean",
     "parse_count",
     "parse_duration",
-    "parse_header_name",
-    "parse_header_value",
     "parse_name",
-    "parse_route_path",
+    "parse_scalar",
     "parse_size",
     "parse_text",
-    "parse_url",
     "parse_workers",
     "shown",
     "split_address",
+    "write_duration",
     "write_size",
 ]
 
@@ -54,17 +56,7 @@ LONGEST_DURATION = 168 * 3600  # a socket's timeout cannot be longer than 24 day
 NUMBER_AND_UNIT = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,30})?) ?([A-Za-z]*)")
 DIGITS = re.compile(r"[0-9]{1,18}")
 NAME = re.compile(r"[A-Za-z0-9_-]+")
-TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 section 5.6.2
-URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")  # RFC 3986 section 2
 HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
-
-MADE_BY_THE_BODY = {
-    "content-type": "the body that is sent makes its own boundary and names it",
-    "content-length": "the body that is sent knows its own length",
-    "transfer-encoding": "`body` of the service decides on the framing",
-    "host": "it comes from `url`",
-}
-"""Headers that no service may set, in lower case, and the reason."""
 
 
 class Expected(ValueError):
@@ -88,6 +80,20 @@ class Secret(str):
 
     def __repr__(self) -> str:
         return repr(self.source)
+
+
+class SecretBytes(bytes):
+    """Bytes with a secret in them. Shown, they are nothing but that."""
+
+    def __repr__(self) -> str:
+        return "b'(hidden)'"
+
+    __str__ = __repr__
+
+
+def lowered(text: str) -> str:
+    """In lower case; of a secret, a secret."""
+    return Secret(text.lower(), source=text.source) if isinstance(text, Secret) else text.lower()
 
 
 def shown(text: str) -> str:
@@ -125,6 +131,15 @@ def parse_duration(value: object, *, minimum: float = 0.001) -> float:
     return float(number)
 
 
+def write_duration(seconds: float) -> str:
+    """The largest unit of which it is a whole number, else milliseconds; `parse_duration` reads it back."""
+    for unit, factor in (("h", 3600), ("m", 60), ("s", 1)):
+        if seconds >= factor and seconds % factor == 0:
+            return f"{int(seconds / factor)}{unit}"
+    milliseconds = f"{seconds * 1000:.6f}".rstrip("0").rstrip(".")
+    return f"{milliseconds}ms" if seconds else "0"
+
+
 def parse_count(value: object, *, minimum: int = 1) -> int:
     """A whole number. Text with digits will do: the value of an environment variable is text."""
     if isinstance(value, str) and DIGITS.fullmatch(value):
@@ -147,8 +162,30 @@ def parse_text(value: object) -> str:
     """Any text that is not empty and has no control characters."""
     if not isinstance(value, str):
         raise Expected("expected text (numbers and dates in quotes)")
-    if not value or _has_controls(value):
+    if not value or has_controls(value):
         raise Expected("expected text without control characters, and not empty")
+    return value
+
+
+def parse_scalar(value: object) -> str:
+    """Text, a number, true or false, as the text that YAML has for it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    if not isinstance(value, str):
+        raise Expected("expected text, a number, true or false")
+    if any(unicodedata.category(character) == "Cs" for character in value):
+        raise Expected("expected text of whole characters, which UTF-8 can hold")
+    return value
+
+
+def parse_boolean(value: object) -> bool:
+    """Text will do: the value of an environment variable is text."""
+    if value in ("true", "false"):
+        return value == "true"
+    if not isinstance(value, bool):
+        raise Expected("expected true or false")
     return value
 
 
@@ -178,60 +215,6 @@ def split_address(address: str) -> tuple[str, int] | None:
     return host, int(port)
 
 
-def parse_url(value: object) -> str:
-    """An http or https URL that can be posted to as it stands."""
-    if not isinstance(value, str) or not (split := _split_url(value)):
-        raise Expected("expected a URL with http:// or https:// and a host, such as http://127.0.0.1:8811/extract")
-    # The user before the fragment: a password may hold a #, and the message must not quote it.
-    if "@" in split.netloc:
-        raise Expected(
-            "expected a URL without user and password; put them in `headers`, as Authorization", quotable=False
-        )
-    if not URL_CHARACTERS.fullmatch(value):
-        raise Expected("expected a URL without blanks and non-ASCII characters; write them percent-encoded")
-    if "#" in value:
-        raise Expected("expected a URL without a fragment (#...), which is never sent")
-    return value
-
-
-def parse_route_path(value: object) -> str:
-    """The exact path of a route."""
-    if not isinstance(value, str) or not value.startswith("/") or _has_controls(value):
-        raise Expected("expected a path that begins with /, such as /file")
-    if value == "/-" or value.startswith("/-/"):
-        raise Expected("expected a path that is not under /-/, which the gateway keeps for itself")
-    if set(value) & set("?#"):
-        raise Expected("expected a path alone, without ? and #")
-    if set(value) & set("<>"):
-        raise Expected("expected a fixed path; placeholders such as <filename> are not available yet")
-    if {".", ".."} & set(value.split("/")):
-        raise Expected("expected a path without . and .. segments: clients remove them, it would never match")
-    return value
-
-
-def parse_header_name(value: object) -> str:
-    if not isinstance(value, str) or not TOKEN.fullmatch(value):
-        raise Expected("expected the name of a header, such as Authorization")
-    if reason := MADE_BY_THE_BODY.get(value.lower()):
-        raise Expected(f"expected no {value} among the headers: {reason}", quotable=False)
-    return value
-
-
-def parse_header_value(value: object) -> str:
-    # Never quoted, and a secret in any case: what stands here is often a credential, also when written out.
-    if not isinstance(value, str):
-        raise Expected("expected the header's value as text (numbers and dates in quotes)", quotable=False)
-    if _has_controls(value):
-        raise Expected("expected a header's value without line breaks and control characters", quotable=False)
-    if value != value.strip():
-        raise Expected(
-            "expected a header's value without blanks at its ends (is a variable in it empty?)", quotable=False
-        )
-    if any(ord(character) > 255 for character in value):
-        raise Expected("expected a header's value of Latin-1 characters; others cannot be sent", quotable=False)
-    return value if isinstance(value, Secret) else Secret(value)
-
-
 def _number_with_unit(value: object, units: Mapping[str, int | Fraction]) -> Fraction | None:
     """What a number, or a number and its unit, stands for; None if it is neither."""
     if isinstance(value, bool):
@@ -244,18 +227,5 @@ def _number_with_unit(value: object, units: Mapping[str, int | Fraction]) -> Fra
     return Fraction(match[1]) * units[match[2]]
 
 
-def _has_controls(text: str) -> bool:
+def has_controls(text: str) -> bool:
     return any(unicodedata.category(character) == "Cc" for character in text)
-
-
-def _split_url(text: str) -> SplitResult | None:
-    """None if it is not http or https, or if host or port make no sense."""
-    try:
-        split = urlsplit(text)
-        port = split.port
-    except ValueError:
-        # A user part with a / or # in the password ends up here too: its "port" is the password.
-        return None
-    if split.scheme not in ("http", "https") or not split.hostname or not HOST.fullmatch(split.hostname):
-        return None
-    return split if port != 0 else None

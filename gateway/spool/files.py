@@ -15,6 +15,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.errors import SpoolError, SpoolFailed, SpoolFull
@@ -97,8 +98,9 @@ class Quota:
     def __init__(self, directory: Path, limit: int) -> None:
         self.grain = max(1, min(GRAIN, limit // GRAINS_MIN))
         """Bytes that a file reserves at once."""
+        self.limit = limit
+        """Bytes that all workers may have together; 0: none, so that there are no files."""
         self._directory = directory
-        self._limit = limit
         self._reserved = 0
         self._lock = threading.Lock()  # guards _reserved, and the flock below among threads
         self._all_workers = os.open(directory / "quota.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -106,24 +108,43 @@ class Quota:
 
     def reserve(self, size: int) -> None:
         """Count `size` more bytes as used, or raise SpoolFull."""
+        with self._alone():
+            self._require(size)
+            self._write(self._reserved + size)
+
+    def used(self) -> int:
+        """Bytes that are reserved, by all workers. Raises SpoolFailed."""
+        with self._alone():
+            return self._used()
+
+    def require(self, size: int) -> None:
+        """Raise SpoolFull if `reserve` would by now; nothing is reserved."""
+        with self._alone():
+            self._require(size)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Only one thread of one worker at a time."""
         with self._lock:
             try:
                 fcntl.flock(self._all_workers, fcntl.LOCK_EX)
                 try:
-                    self._reserve(size)
+                    yield
                 finally:
                     fcntl.flock(self._all_workers, fcntl.LOCK_UN)
             except OSError as error:
                 raise _failure(error, f"The quota in {self._directory} could not be asked") from error
 
-    def _reserve(self, size: int) -> None:
-        used = self._reserved + sum(self._others())
-        if used + size > self._limit:
-            raise SpoolFull(f"{used} of {self._limit} bytes are in use; {size} more were asked for.")
+    def _used(self) -> int:
+        return self._reserved + sum(self._others())
+
+    def _require(self, size: int) -> None:
+        used = self._used()
+        if used + size > self.limit:
+            raise SpoolFull(f"{used} of {self.limit} bytes are in use; {size} more were asked for.")
         space = os.statvfs(self._directory)
         if space.f_bavail * space.f_frsize < size:
             raise SpoolFull(f"The disk has less than {size} bytes left.")
-        self._write(self._reserved + size)
 
     def release(self, size: int) -> None:
         """Count `size` bytes as free again."""
@@ -152,6 +173,12 @@ class SpoolFiles:
     def __init__(self, directory: Path, quota: Quota) -> None:
         self._directory = directory
         self._quota = quota
+
+    def require_room(self) -> None:
+        """Raise SpoolFull or SpoolFailed if a file could not be made now, or could not be written to."""
+        self.create().close()
+        if self._quota.limit:
+            self._quota.require(self._quota.grain)
 
     def create(self) -> SpoolFile:
         """A new, empty spool file."""

@@ -8,13 +8,16 @@ in threads of their own, the request's thread calls `pull` until the upload is i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
 from typing import Protocol
 
+from gateway.core.services import Accept
 from gateway.core.uploads import Limits, Part, UploadHead
 from gateway.errors import ClientGone, FileExpected, GatewayError, UnexpectedFailure, UploadTooLarge
+from gateway.multipart.acceptance import TypeCheck, names_of, require_parts
 from gateway.multipart.scanner import Delimiter, Scanner
+from gateway.spool.json_bodies import JSONBody
 from gateway.spool.spool import Spool
 
 __all__ = ["Source", "Upload", "Watch"]
@@ -53,6 +56,7 @@ class Upload:
         source: Source,
         spool: Spool,
         limits: Limits,
+        accept: Accept = Accept(),
         *,
         clock: Callable[[], float],
         on_close: Callable[[], None] = lambda: None,
@@ -60,22 +64,28 @@ class Upload:
         self.head = head
         self.spool = spool
         self.parts: list[Part] = []
-        """In the order of the upload; a raw body is one part. The last one is open while it arrives."""
+        """In the order of the upload; a raw body is one part. The last one is open while it arrives, unless the upload
+        is JSON: its parts are known when they are whole."""
         self.delimiters: list[Delimiter] = []
         self.completed_at: float | None = None
         """When the last byte was in and found good, by the clock; None before."""
         self._source = source
         self._limits = limits
+        self._accept = accept
         self._clock = clock
         self._scanner = Scanner(head.boundary, limits) if head.boundary is not None else None
-        self._visible = 0
+        self._types = TypeCheck(accept.types) if accept.types else None
+        self._json = JSONBody(head, spool, limits, self._types) if head.is_json else None
         self._holders = 1
         self._holders_lock = threading.Lock()  # guards _holders
         self._on_close = on_close
         if head.length is not None and head.length > limits.body:
             raise UploadTooLarge(f"Content-Length is {head.length}; at most {limits.body} bytes are taken.")
-        if self._scanner is None:
+        if head.kind == "raw":
             self.parts.append(_raw_part(head))
+            require_parts(accept.require, self.parts)
+            if self._types is not None:
+                self._types.begin(self.parts[0], bare=True)
 
     def __repr__(self) -> str:
         return f"<Upload of {len(self.parts)} parts: {self.spool!r}>"
@@ -84,6 +94,16 @@ class Upload:
     def complete(self) -> bool:
         """Whether all of it is in, counted against its length, and accepted by the scanner."""
         return self.completed_at is not None
+
+    @property
+    def required_seen(self) -> bool:
+        """Whether every part that the route requires has begun to arrive."""
+        return not self._accept.require or names_of(self.parts).issuperset(self._accept.require)
+
+    @property
+    def received(self) -> int:
+        """Bytes of the body so far, as the client sent them; of JSON, the spool has only what they decode to."""
+        return self.spool.received if self._json is None else self._json.received
 
     # --- moving it ---
 
@@ -104,6 +124,12 @@ class Upload:
             raise
 
     def _pull(self, watch: Watch | None) -> None:
+        if self._json is not None:
+            parts, last = self._json.pull(lambda view: self._source.read_into(view, watch))
+            self.parts += parts
+            if last:
+                self._finish()
+            return
         spool, length = self.spool, self.head.length
         due = None if length is None else length - spool.received
         undecided = self._scanner.decided if self._scanner else spool.received
@@ -122,23 +148,36 @@ class Upload:
 
     def _take(self, buffer: bytes | bytearray, start: int, stop: int, count: int, *, last: bool) -> None:
         """Scan `buffer[start:stop]`, of which the last `count` bytes are new, and release what is decided."""
-        received = self.spool.received + count
+        received, types = self.spool.received + count, self._types
         if self._scanner is None:
             # The last byte waits until the length is reached: before, the service must not have a whole body.
             visible = received - 1
             if last:
                 self.parts[0] = replace(self.parts[0], content_stop=received)
+            if types is not None:
+                types.take(buffer, self.spool.received - start, received, ended=last)
         else:
+            base = self._scanner.decided - start
             _, events = self._scanner.feed(buffer, start, stop, last=last)
             for event in events:
                 self._index(event)
             # What follows the closing delimiter may still turn out to be too long, or never come.
             visible = self.delimiters[-1].start if self._scanner.closed else self._scanner.decided
+            if types is not None:
+                _check_types(types, events, buffer, base, self._scanner.decided)
+        if types is not None and types.held_from is not None:
+            # No service gets anything of a file that may yet be refused.
+            visible = min(visible, types.held_from)
         if count:
             self.spool.commit(count, visible)
         if last:
-            self.completed_at = self._clock()
-            self.spool.finish()
+            self._finish()
+
+    def _finish(self) -> None:
+        """All bytes are in and good: release the end, if what the route requires is there."""
+        require_parts(self._accept.require, self.parts)
+        self.completed_at = self._clock()
+        self.spool.finish()
 
     def _index(self, event: Part | Delimiter) -> None:
         if isinstance(event, Part):
@@ -210,3 +249,15 @@ def _raw_part(head: UploadHead) -> Part:
     # A file without a filename is no file to most servers, so it gets one.
     filename = head.filename or "file"
     return Part(number=0, name="file", filename=filename, content_type=head.content_type, headers=b"", content_start=0)
+
+
+def _check_types(
+    types: TypeCheck, events: Iterable[Part | Delimiter], buffer: bytes | bytearray, base: int, decided: int
+) -> None:
+    """Show the check what the scanner has found in `buffer`, which begins at the offset `base` of the upload."""
+    for event in events:
+        if isinstance(event, Part):
+            types.begin(event)
+        else:
+            types.take(buffer, base, event.start - 2, ended=True)
+    types.take(buffer, base, decided, ended=False)

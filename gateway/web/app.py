@@ -12,6 +12,9 @@ from gateway import errors
 from gateway.core.services import Route
 from gateway.gateway import Gateway, setup_of
 from gateway.web.extension import UploadGateway, upload_request
+from gateway.web.health import add_health
+from gateway.web.paths import rules_of
+from gateway.web.previews import preview
 from gateway.web.problems import Problem, problem_response
 from gateway.web.relay import relay
 
@@ -20,11 +23,12 @@ __all__ = ["create_app"]
 METHODS = ["POST", "PUT"]
 
 
-def create_app(gateway: Gateway | str) -> Flask:
+def create_app(gateway: Gateway | str, *, stopping: Callable[[], bool] = lambda: False) -> Flask:
     """The application that serves a gateway's routes; `gateway` may also be the path of a configuration file.
 
     Call it in the process that serves, after any fork. With a path it is what other WSGI servers than
-    `gateway serve` want: `gunicorn "gateway.web.app:create_app('config/gateway.yaml')"`.
+    `gateway serve` want: `gunicorn "gateway.web.app:create_app('config/gateway.yaml')"`. `stopping` says whether the
+    process is about to end: it is not ready then.
     """
     if isinstance(gateway, str):
         # Reads YAML: not needed where the settings are there already.
@@ -37,9 +41,11 @@ def create_app(gateway: Gateway | str) -> Flask:
     app.url_map.merge_slashes = False
     for route in gateway.routes.values():
         view = _view(route)
-        for path in ["/", "/<path:_rest>"] if route.path is None else [route.path]:
+        for path in rules_of(route.path):
             app.add_url_rule(path, f"route:{route.name}", view, methods=METHODS, strict_slashes=False)
-    app.add_url_rule("/-/health", "health", lambda: {"status": "ok"})
+    for rule in ("/-/preview/<name>", "/-/preview/<name>/<path:rest>"):
+        app.add_url_rule(rule, "preview", _preview, methods=METHODS)
+    add_health(app, gateway, stopping=stopping)
     app.add_url_rule("/-/<path:_rest>", "reserved", _unknown, methods=[*METHODS, "GET", "DELETE", "PATCH"])
     app.register_error_handler(NotFound, _unknown)
     app.register_error_handler(MethodNotAllowed, _wrong_method)
@@ -48,10 +54,19 @@ def create_app(gateway: Gateway | str) -> Flask:
 
 
 def _view(route: Route) -> Callable[..., ResponseReturnValue]:
-    def view(_rest: str = "") -> Response:
+    def view(**_placeholders: str) -> Response:
         return relay(route, upload_request())
 
     return view
+
+
+def _preview(name: str, **_placeholders: str) -> Response:
+    request = upload_request()
+    route = request.gateway.routes.get(name)
+    if route is None:
+        known = ", ".join(request.gateway.routes)
+        raise errors.RouteUnknown(f"Expected the name of a route ({known}); found {name!r}.")
+    return preview(route, request)
 
 
 def _unknown(*_arguments: object, **_values: object) -> Response:
@@ -61,8 +76,9 @@ def _unknown(*_arguments: object, **_values: object) -> Response:
 
 def _wrong_method(error: MethodNotAllowed) -> Response:
     request = upload_request()
-    response = _problem(errors.MethodNotAllowed(f"{request.path} does not take {request.method}."))
-    response.headers["Allow"] = ", ".join(sorted(error.valid_methods or METHODS))
+    allowed = ", ".join(sorted(error.valid_methods or METHODS))
+    response = _problem(errors.MethodNotAllowed(f"{request.path} takes {allowed}; found {request.method}."))
+    response.headers["Allow"] = allowed
     return response
 
 

@@ -13,6 +13,7 @@ from flask import Flask, Response, request
 
 from gateway.errors import GatewayError
 from gateway.gateway import Gateway
+from gateway.web.access import AccessLog, note_answer
 from gateway.web.problems import Problem, problem_response
 from gateway.web.requests import UploadRequest
 from gateway.web.worker import ClientBody
@@ -45,11 +46,14 @@ class UploadGateway:
         # Else Flask makes a streamed answer of it, and those keep the upload for longer.
         app.register_error_handler(Problem, lambda error: error.get_response())
         app.after_request(self._finish)
+        access = AccessLog(app.wsgi_app, clock=self._gateway.clock, owns_every_request=self._owns_every_request)
+        app.wsgi_app = access  # type: ignore[method-assign]  # Flask's documented place for middleware
 
     def _finish(self, response: Response) -> Response:
         """What every request needs at its end, whoever has handled it."""
         current = upload_request()
         response.headers.setdefault("X-Request-Id", current.id)
+        note_answer(current, response)
         if response.is_streamed:
             current.outlast(response)
         body = current.environ["wsgi.input"]

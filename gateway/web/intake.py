@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Mapping
 from typing import IO, Any
 
-from gateway.core.services import BodyKind
+from gunicorn.http.errors import ParseException
+
+from gateway.core.services import Accept, BodyKind
 from gateway.core.uploads import UploadHead
-from gateway.errors import ClientGone, ClientStalled, EncodingUnsupported, LengthRequired, NotMultipart, RequestInvalid
+from gateway.errors import (
+    BodyUnsupported,
+    ClientGone,
+    ClientStalled,
+    EncodingUnsupported,
+    FilenameInvalid,
+    FramingInvalid,
+    LengthRequired,
+    NotMultipart,
+    RequestInvalid,
+)
 from gateway.multipart.boundaries import boundary_of, media_type
+from gateway.multipart.parameters import decode_extended, parse_parameters
 from gateway.spool.uploads import Source, Watch
 from gateway.web.worker import ClientBody
 
@@ -17,26 +31,80 @@ __all__ = ["head_of", "source_of"]
 READ_BYTES = 2**18
 """Asked of a server's own input at once. It blocks until all of that is there, so more would be less live."""
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
-def head_of(environ: Mapping[str, Any], bodies: Collection[BodyKind]) -> UploadHead:
-    """What the request's header says; raises a RequestRefused if its body cannot be taken.
 
-    `bodies` are the kinds that the route takes. A multipart type other than form-data is never a raw file: it is
-    a form that somebody mislabelled.
+def head_of(environ: Mapping[str, Any], accept: Accept, filename: str | None = None) -> UploadHead:
+    """What the request's header says; raises a RequestRefused or FilenameInvalid if its body cannot be taken.
+
+    `filename` is what the route's placeholder stood for, decoded; its last segment names a raw body.
+    Content-Disposition wins over it: whoever sends that header means the name, and a path may name a place.
     """
-    # WSGI gives bytes as Latin-1 (PEP 3333); everywhere else here they are UTF-8, with surrogates for what is not.
-    received = str(environ.get("CONTENT_TYPE") or "").encode("latin-1")
-    content_type = received.decode("utf-8", "surrogateescape") or None
+    content_type = _text(environ, "CONTENT_TYPE")
     encoding = str(environ.get("HTTP_CONTENT_ENCODING") or "identity")
     if encoding.strip(" \t").lower() != "identity":
         # A form could not be read; a bare file would reach the service as something that it is not.
         raise EncodingUnsupported(f"Expected no Content-Encoding (RFC 9110 section 8.4); found {encoding!r}.")
-    kind = media_type(content_type)
-    raw = "raw" in bodies and not kind.startswith("multipart/")
-    if not raw and "multipart" not in bodies:
-        raise NotMultipart(f"This route takes bare files only; Content-Type is {content_type!r}.")
-    boundary = None if raw else boundary_of(content_type)
-    return UploadHead(boundary=boundary, length=_length_of(environ), content_type=content_type)
+    kind = _kind_of(content_type, accept)
+    if kind == "multipart":
+        return UploadHead(boundary=boundary_of(content_type), length=_length_of(environ), content_type=content_type)
+    name = _filename_of(environ, filename) if kind == "raw" else None
+    return UploadHead(
+        boundary=None,
+        is_json=kind == "json",
+        length=_length_of(environ),
+        content_type=content_type,
+        filename=name,
+    )
+
+
+def _text(environ: Mapping[str, Any], name: str) -> str | None:
+    """A header as the rest of the gateway has it: UTF-8, with surrogates for what is not."""
+    # WSGI gives bytes as Latin-1 (PEP 3333).
+    received = str(environ.get(name) or "")
+    return received.encode("latin-1").decode("utf-8", "surrogateescape") or None
+
+
+_FORMATS: dict[BodyKind, str] = {
+    "multipart": "multipart/form-data",
+    "json": "application/json",
+    "raw": "a bare file, whose type is not multipart",
+}
+
+
+def _kind_of(content_type: str | None, accept: Accept) -> BodyKind:
+    """Which of the kinds that the route takes a body of this type is.
+
+    A multipart type other than form-data is never a raw file: it is a form that somebody mislabelled.
+    """
+    received = media_type(content_type)
+    if received == "multipart/form-data" and "multipart" in accept.bodies:
+        return "multipart"
+    if received == "application/json" and "json" in accept.bodies:
+        return "json"
+    if "raw" in accept.bodies and not received.startswith("multipart/"):
+        return "raw"
+    expected = " or ".join(name for kind, name in _FORMATS.items() if kind in accept.bodies)
+    found = f"Content-Type is {content_type!r}" if content_type else "the request has no Content-Type"
+    refusal = NotMultipart if "multipart" in accept.bodies else BodyUnsupported
+    raise refusal(f"This route takes {expected}; {found}.")
+
+
+def _filename_of(environ: Mapping[str, Any], from_path: str | None) -> str | None:
+    """The name that the request gives its raw body; None if it gives none."""
+    parameters = parse_parameters(_text(environ, "HTTP_CONTENT_DISPOSITION") or "")
+    plain = [value for name, value in parameters if name == "filename"]
+    extended = [value for name, value in parameters if name == "filename*"]
+    if max(len(plain), len(extended)) > 1:
+        raise FilenameInvalid("Content-Disposition names the file twice.")
+    # RFC 6266 section 4.3: the extended one wins, if it can be read.
+    decoded = decode_extended(extended[0]) if extended else None
+    last_segment = (from_path or "").rpartition("/")[2]
+    name = decoded or next(filter(None, [*plain, *extended, last_segment]), None)
+    if name is not None and _CONTROL.search(name):
+        # It goes into headers of others.
+        raise FilenameInvalid(f"The name {name!r} has a control character.")
+    return name
 
 
 def _length_of(environ: Mapping[str, Any]) -> int | None:
@@ -51,9 +119,11 @@ def _length_of(environ: Mapping[str, Any]) -> int | None:
     if coding and coding.strip(" \t").lower() != "chunked":
         # Some servers take `gzip, chunked` and leave the gzip in the body.
         raise RequestInvalid(f"Expected `chunked` alone in Transfer-Encoding; found {coding!r}.")
-    if coding and environ.get("wsgi.input_terminated"):
-        return None
-    raise LengthRequired("The request has no Content-Length and is not chunked, or this server cannot take chunks.")
+    if not coding:
+        raise LengthRequired("The request has no Content-Length, and is not chunked.")
+    if not environ.get("wsgi.input_terminated"):
+        raise LengthRequired("The request is chunked; this server does not hand on where such a body ends.")
+    return None
 
 
 def source_of(environ: Mapping[str, Any], stall_s: float) -> Source:
@@ -83,8 +153,10 @@ class _ServerInput:
             data = self._stream.read(min(len(view), READ_BYTES))
         except TimeoutError as error:
             raise ClientStalled(f"The client sent nothing for {self._stall_s:g} s.") from error
+        except ParseException as error:
+            raise FramingInvalid(f"{error}.") from error
         except Exception as error:
-            # Servers differ in what they raise for a connection that breaks or chunks that are wrong.
+            # Other servers differ in what they raise for a connection that breaks or chunks that are wrong.
             raise ClientGone(f"The server could not read on: {type(error).__name__}: {error}.") from error
         view[: len(data)] = data
         return len(data)

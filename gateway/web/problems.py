@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from gateway.errors import GatewayError, Saturated
 
-__all__ = ["Problem", "document", "problem_response"]
+__all__ = ["Problem", "ProblemResponse", "document", "problem_response"]
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -31,11 +31,20 @@ def document(error: GatewayError, request_id: str) -> dict[str, Any]:
     return members
 
 
-def problem_response(error: GatewayError, request_id: str) -> Response:
+class ProblemResponse(Response):
+    """An answer that carries an error."""
+
+    problem: str
+    """Its code, for the log."""
+
+
+def problem_response(error: GatewayError, request_id: str) -> ProblemResponse:
     """The answer that carries an error."""
     headers = {"Retry-After": "1"} if isinstance(error, Saturated) else {}
     body = json.dumps(document(error, request_id)) + "\n"
-    return Response(body, status=error.status, headers=headers, content_type=MEDIA_TYPE)
+    response = ProblemResponse(body, status=error.status, headers=headers, content_type=MEDIA_TYPE)
+    response.problem = error.code
+    return response
 
 
 class Problem(HTTPException):

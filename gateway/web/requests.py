@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import secrets
-from collections.abc import Collection
 from typing import IO, Any
 
 from flask import Request, Response, current_app
@@ -19,8 +18,9 @@ from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 from werkzeug.utils import cached_property
 
-from gateway.core.services import BodyKind
-from gateway.core.uploads import Part, UploadHead
+from gateway.core.outcomes import Delivery
+from gateway.core.services import Accept
+from gateway.core.uploads import Part, UploadHead, readable
 from gateway.errors import GatewayError
 from gateway.gateway import Gateway
 from gateway.multipart.part_headers import parse_header_lines
@@ -42,6 +42,11 @@ class UploadRequest(Request):
     _lasts = False
 
     @cached_property
+    def deliveries(self) -> list[Delivery]:
+        """What has become of the upload so far, for the log and the answer's header."""
+        return []
+
+    @cached_property
     def id(self) -> str:
         """The client's X-Request-Id if it is a sane one, else a new one."""
         given = self.headers.get("X-Request-Id", "")
@@ -57,19 +62,19 @@ class UploadRequest(Request):
     def upload(self) -> Upload:
         """The form that this request carries; opened, and kept, at first use. Raises GatewayError."""
         if self._upload is None:
-            return self.open_upload(self.upload_head({"multipart"}), keep=True)
+            return self.open_upload(self.upload_head(Accept()), keep=True)
         return self._upload
 
-    def upload_head(self, bodies: Collection[BodyKind]) -> UploadHead:
-        """What the header says about the upload. Raises GatewayError."""
-        return head_of(self.environ, bodies)
+    def upload_head(self, accept: Accept, filename: str | None = None) -> UploadHead:
+        """What the header says about the upload; `filename` is what the path says. Raises GatewayError."""
+        return head_of(self.environ, accept, filename)
 
-    def open_upload(self, head: UploadHead, *, keep: bool) -> Upload:
+    def open_upload(self, head: UploadHead, *, keep: bool, accept: Accept = Accept()) -> Upload:
         """Begin to take the upload, unless that was done; it is released when the request is over."""
         if self._upload is not None:
             return self._upload
         source = source_of(self.environ, self.gateway.setup.client_stall_s)
-        self._upload = self._held = self.gateway.open(head, source, keep=keep)
+        self._upload = self._held = self.gateway.open(head, source, keep=keep, accept=accept)
         return self._upload
 
     @property
@@ -145,8 +150,8 @@ class _UploadParser(FormDataParser):
             return super().parse(stream, mimetype, content_length, options)
         upload = self._request._read_upload()
         self._check_limits(upload)
-        fields = [(_shown(part.name), _field_text(upload, part)) for part in upload.parts if not part.is_file]
-        files = [(_shown(part.name), _file_storage(upload, part)) for part in upload.parts if part.is_file]
+        fields = [(readable(part.name), _field_text(upload, part)) for part in upload.parts if not part.is_file]
+        files = [(readable(part.name), _file_storage(upload, part)) for part in upload.parts if part.is_file]
         # Our own stream, not the given one: `get_data()` after `files` then has the body.
         return stream, self.cls(fields), self.cls(files)
 
@@ -167,13 +172,8 @@ def _field_text(upload: Upload, part: Part) -> str:
 def _file_storage(upload: Upload, part: Part) -> FileStorage:
     lines = parse_header_lines(part.headers, part.content_start - len(part.headers))
     stream = _SpanFile(upload, part.content.start, part.content.stop)
-    headers = Headers((name, _shown(value)) for name, value in lines)
-    return FileStorage(stream, _shown(part.filename or ""), _shown(part.name), headers=headers)
-
-
-def _shown(text: str) -> str:
-    """Text for people and programs: bytes that were not UTF-8 would break their logs and JSON."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    headers = Headers((name, readable(value)) for name, value in lines)
+    return FileStorage(stream, readable(part.filename or ""), readable(part.name), headers=headers)
 
 
 class _SpanFile(io.BufferedReader):

@@ -12,7 +12,9 @@ gateway works through `wsgi.input`.
 
 from __future__ import annotations
 
+import secrets
 import select
+import signal
 import socket
 import struct
 import time
@@ -23,13 +25,18 @@ from typing import Any
 from gunicorn.http.body import Body, ChunkedReader, LengthReader
 from gunicorn.http.errors import ParseException
 from gunicorn.http.unreader import SocketUnreader
+from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import ThreadWorker
 
 from gateway.errors import ClientGone, ClientStalled, FramingInvalid, ServiceError
 from gateway.spool.spool import TICK_S
 from gateway.spool.uploads import Watch
+from gateway.web.refusals import answer_to, refusal_of
 
-__all__ = ["ClientBody", "ClientSocket", "Worker", "pre_request"]
+__all__ = ["STOP_SIGNALS", "ClientBody", "ClientSocket", "Worker", "pre_request"]
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+"""What tells a worker to end."""
 
 DRAIN_S = 5.0
 DRAIN_IDLE_S = 1.0
@@ -63,6 +70,47 @@ class Worker(ThreadWorker):
         if not result:
             _drain(conn.sock)
         return result
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """gunicorn's: say why there is no answer of the application; here as a problem document, if it is the request.
+
+        What it was is logged under the id that the client is told.
+        """
+        refusal, request_id = refusal_of(exc, self.cfg), secrets.token_hex(8)
+        if refusal is None:
+            super().handle_error(req, client, addr, exc)
+            return
+        self.log.warning("request %s from %s cannot be read: %s", request_id, addr[0] if addr else "", exc)
+        with suppress(OSError):
+            write_nonblock(client, answer_to(refusal, request_id))
+
+    def init_signals(self) -> None:
+        super().init_signals()
+        # They may have come before there was anybody to hear them (parent.py).
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+    def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - gunicorn's signature
+        """gunicorn's: begin to take new connections, or do not, for a while or, when the worker stops, for good.
+
+        A worker that stops serves those that are connected already, and then lets go of the address at once. gunicorn
+        keeps it until its last upload has ended: others connect, wait all the time, and are cut off then.
+        """
+        stops = not enabled and not self.alive
+        if stops:
+            self._accept_waiting()
+        super().set_accept_enabled(enabled)
+        if stops:
+            for listener in self.sockets:
+                listener.close()
+
+    def _accept_waiting(self) -> None:
+        for listener in self.sockets:
+            before = -1
+            # It may have been closed, or there are no descriptors left.
+            with suppress(OSError):
+                while before < self.nr_conns < self.worker_connections:
+                    before = self.nr_conns
+                    self.accept(listener)
 
 
 def _drain(sock: socket.socket) -> None:
@@ -211,7 +259,7 @@ class ClientBody(Body):
             raise raised.error from None
         except ParseException as error:
             self.failed = True
-            raise FramingInvalid(f"{type(error).__name__}: {error}.") from error
+            raise FramingInvalid(f"{error}.") from error
         except TimeoutError as error:
             self.failed = True
             raise ClientStalled(f"The client sent nothing for {self._stall_s} s.") from error

@@ -32,7 +32,7 @@ def test_codes_are_unique() -> None:
 def test_an_error_is_described(error: type[errors.GatewayError]) -> None:
     """Every error, families included, has a code and a title of its own, and is exported."""
     assert "code" in vars(error), "inherits its code"
-    assert re.fullmatch(r"[a-z]+(_[a-z0-9]+)*", error.code)
+    assert re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", error.code)
     assert error.__doc__
     assert error("detail").title.endswith(".")
     assert 400 <= error.status <= 599

@@ -1,10 +1,21 @@
-"""Which answers send an upload elsewhere, and which of them are followed."""
+"""What answers mean, and none; which of them send an upload elsewhere, and which of those are followed."""
 
 from __future__ import annotations
 
 import pytest
 
-from gateway.core.outcomes import Redirect, redirect_of
+from gateway.core.outcomes import Outcome, Redirect, is_true_of, judge, outcome_of, redirect_of, reply_status
+from gateway.core.services import Expect
+from gateway.errors import (
+    ClientGone,
+    GatewayError,
+    ServiceConnectTimeout,
+    ServiceReset,
+    ServiceTotalTimeout,
+    ServiceUnreachable,
+    SpoolFull,
+    UploadTooLarge,
+)
 
 HERE = "http://text.test:5001/text/api"
 
@@ -79,3 +90,101 @@ def test_the_default_port_is_a_port_like_any_other(url: str, location: str, foll
     redirect = redirect_of(307, location, url)
 
     assert redirect == Redirect(url=location, follow=follow)
+
+
+# --- what an answer means ----------------------------------------------------------------------
+
+OWN = Expect(
+    ok=(range(200, 202), range(304, 305)),
+    rejected=(range(406, 407),),
+    busy=(range(500, 501),),
+    failed=(range(422, 423),),
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "by_itself", "as_expected"),
+    [
+        (200, "ok", "ok"),
+        (201, "ok", "ok"),
+        # who says which 2xx are ok says that the others are not
+        (204, "ok", "failed"),
+        (302, "failed", "failed"),
+        (304, "failed", "ok"),
+        (400, "rejected", "rejected"),
+        # the gateway's own credentials, URL, method or framing are wrong: not the upload
+        (401, "failed", "failed"),
+        (403, "failed", "failed"),
+        (404, "failed", "failed"),
+        (405, "failed", "failed"),
+        (406, "rejected", "rejected"),
+        (407, "failed", "failed"),
+        (411, "failed", "failed"),
+        (413, "rejected", "rejected"),
+        (415, "rejected", "rejected"),
+        (422, "rejected", "failed"),
+        (429, "busy", "busy"),
+        (500, "failed", "busy"),
+        (503, "busy", "busy"),
+        (599, "failed", "failed"),
+    ],
+)
+def test_a_status_means_what_http_says_unless_configured(status: int, by_itself: str, as_expected: str) -> None:
+    assert judge(status, Expect()) == by_itself
+    assert judge(status, OWN) == as_expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "answer", "expected"),
+    [
+        ("summary != null", {"summary": "x"}, True),
+        ("summary != null", {"summary": None}, False),
+        ("summary", {"summary": ""}, False),
+        ("summary", {"summary": []}, False),
+        ("summary", {"other": 1}, False),
+        ("count", {"count": 0}, True),
+        ("clean", {"clean": False}, False),
+        ("data.result[?is_infected] | length(@) == `0`", {"data": {"result": [{"is_infected": False}]}}, True),
+        ("data.result[?is_infected] | length(@) == `0`", {"data": {"result": [{"is_infected": True}]}}, False),
+        # no JSON at all, or not of the form that the expression wants
+        ("summary", None, False),
+        ("length(count) == `0`", {"count": 7}, False),
+    ],
+)
+def test_an_expression_is_true_of_an_answer_or_not(expression: str, answer: object, expected: bool) -> None:
+    assert is_true_of(expression, answer) is expected
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (ServiceTotalTimeout("x"), "timeout"),
+        (ServiceConnectTimeout("x"), "timeout"),
+        (ServiceReset("x"), "failed"),
+        (ServiceUnreachable("x"), "failed"),
+        # not the service's
+        (ClientGone("x"), "cancelled"),
+        (UploadTooLarge("x"), "cancelled"),
+        (SpoolFull("x"), "cancelled"),
+    ],
+)
+def test_no_answer_means_what_kept_it(error: GatewayError, outcome: str) -> None:
+    assert outcome_of(error) == outcome
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "status"),
+    [
+        (["ok"], 200),
+        (["ok", "ok"], 200),
+        (["rejected"], 422),
+        (["ok", "rejected", "rejected"], 422),
+        (["timeout", "ok"], 504),
+        (["timeout", "rejected"], 502),
+        (["busy"], 502),
+        (["failed"], 502),
+        (["rejected", "failed"], 502),
+    ],
+)
+def test_a_reply_has_the_status_of_what_went_wrong(outcomes: list[Outcome], status: int) -> None:
+    assert reply_status(outcomes) == status

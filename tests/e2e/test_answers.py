@@ -22,7 +22,7 @@ HOP_BY_HOP = [
     b"Server: secret/1.0",
     b"Date: Thu, 01 Jan 1970 00:00:00 GMT",
 ]
-OURS = {b"connection", b"date", b"server", b"transfer-encoding", b"x-request-id"}
+OURS = {b"connection", b"date", b"server", b"server-timing", b"transfer-encoding", b"x-request-id"}
 """What the gateway's own server and the gateway write on their connection to the client."""
 
 

@@ -16,7 +16,7 @@ import pytest
 from gateway.core.plans import SMALL_BODY
 from gateway.core.uploads import Limits
 from gateway.errors import GatewayError
-from gateway.relay.bodies import SMALL
+from gateway.relay.blocks import SMALL
 from gateway.relay.connections import LOOK_BYTES
 from gateway.spool.slots import SLOT_BYTES
 from gateway.spool.spool import RING_SLOTS

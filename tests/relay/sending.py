@@ -9,7 +9,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 
 from gateway.core.headers import Fields
-from gateway.core.services import Service, Timeouts
+from gateway.core.services import Timeouts
+from gateway.core.targets import Target
 from gateway.relay.bodies import Block, Body
 from gateway.relay.transport import Answer, Transport
 from gateway.spool.uploads import Watch
@@ -33,8 +34,9 @@ def transport() -> Iterator[Transport]:
         transport.close()
 
 
-def service_at(url: str, timeouts: Timeouts = LIMITS, headers: dict[str, str] | None = None) -> Service:
-    return Service(name="text", url=url, timeouts=timeouts, headers=headers or {})
+def target_at(url: str, timeouts: Timeouts = LIMITS, fields: Fields | None = None) -> Target:
+    fields = [("Accept-Encoding", "identity")] if fields is None else fields
+    return Target(service="text", url=url, timeouts=timeouts, fields=fields)
 
 
 def body_of(*blocks: bytes, length: int | None = -1, content_type: str = "text/plain") -> Body:
@@ -69,13 +71,11 @@ def send(
     *,
     timeouts: Timeouts = LIMITS,
     fields: Fields | None = None,
-    headers: dict[str, str] | None = None,
     upload_is_in: bool = True,
 ) -> Answer:
     """The answer as soon as its header is in."""
     completed_at = time.monotonic() if upload_is_in else None
-    fields = [("Accept-Encoding", "identity")] if fields is None else fields
-    return transport.send(service_at(url, timeouts, headers), fields, body, lambda: completed_at)
+    return transport.send(target_at(url, timeouts, fields), body, lambda: completed_at)
 
 
 def read(answer: Answer) -> bytes:

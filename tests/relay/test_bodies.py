@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from typing import Any
 
 import pytest
@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from requests_toolbelt import MultipartEncoder
 
+from gateway.core.services import BodyKind, Send
 from gateway.core.uploads import Limits
 from gateway.errors import ClientGone, GatewayError, UnexpectedFailure
-from gateway.relay.bodies import SMALL, Block, Body, Random, copied_file, copied_form, written_form
+from gateway.relay.blocks import SMALL
+from gateway.relay.bodies import Block, Body, Random, body_for, copied_form
 from gateway.spool.files import SpoolFiles
 from gateway.spool.uploads import Upload, Watch
 from gateway.testing import boundary_of, field_part, file_part, multipart
@@ -27,6 +29,10 @@ SHORT = b"xYzZY"
 def counted(size: int) -> bytes:
     """Randomness that is the same each time."""
     return bytes(range(size))
+
+
+def body_of_kind(kind: BodyKind, upload: Upload, random: Random = counted) -> Body:
+    return body_for(Send(kind=kind), upload, random, request_id="request-1")
 
 
 def sent(body: Body) -> bytes:
@@ -251,7 +257,7 @@ def test_a_written_form_equals_what_multipart_encoder_writes(
     if whole:
         upload.read_whole()
 
-    body = written_form(upload, counted)
+    body = body_of_kind("multipart", upload)
 
     boundary = boundary_of(body.content_type).decode()
     encoder = MultipartEncoder({"file": (filename, content, content_type)}, boundary=boundary)
@@ -267,11 +273,11 @@ def test_a_written_form_of_unknown_length_is_chunked_until_all_is_in(files: Spoo
     content = random.Random(size).randbytes(size)
     upload = new_upload(files, cut_every(content, 50))
 
-    live = written_form(upload, counted)
+    live = body_of_kind("multipart", upload)
     assert live.length is None
     copy = sent(live)
 
-    whole = written_form(upload, counted)
+    whole = body_of_kind("multipart", upload)
     assert whole.length == len(copy)
     assert sent(whole) == copy
     upload.release()
@@ -288,7 +294,7 @@ def test_a_raw_body_goes_on_as_it_is(files: SpoolFiles, size: int, chunked: bool
     length = None if chunked else size
     upload = new_upload(files, cut_every(content, 50), length=length, content_type=content_type, keep=False)
 
-    body = copied_file(upload, upload.only_file())
+    body = body_of_kind("raw", upload)
 
     assert body.length == length
     assert body.content_type == (content_type or "application/octet-stream")
@@ -303,7 +309,7 @@ def test_the_one_file_of_a_form_is_sent_bare(files: SpoolFiles, content: bytes) 
     )
     upload = received_form(files, form, cut_every(form, 30), whole=True)
 
-    body = copied_file(upload, upload.only_file())
+    body = body_of_kind("raw", upload)
 
     assert (body.content_type, body.length) == ("image/png", len(content))
     assert sent(body) == content
@@ -412,21 +418,26 @@ def test_a_body_looks_at_its_watch_while_it_waits(files: SpoolFiles) -> None:
     upload.release()
 
 
-def copied_part(upload: Upload, _: Random) -> Body:
-    return copied_file(upload, upload.parts[0])
-
-
-@pytest.mark.parametrize("make", [copied_form, written_form, copied_part])
-def test_a_body_that_is_closed_lets_go_of_the_upload(files: SpoolFiles, make: Callable[[Upload, Random], Body]) -> None:
+@pytest.mark.parametrize(
+    ("received", "send"),
+    [
+        ("multipart", Send()),
+        ("multipart", Send(rename={"a": "b"})),
+        ("raw", Send()),
+        ("raw", Send(kind="raw")),
+        ("raw", Send(kind="json")),
+    ],
+)
+def test_a_body_that_is_closed_lets_go_of_the_upload(files: SpoolFiles, received: BodyKind, send: Send) -> None:
     """A ring would wait for it otherwise, and with it the client."""
-    raw = make is not copied_form
+    boundary = BOUNDARY if received == "multipart" else None
     form = multipart([field_part("a", b"1" * 300)], BOUNDARY)
-    upload = new_upload(files, cut_every(form, 40), boundary=None if raw else BOUNDARY, length=len(form), keep=False)
+    upload = new_upload(files, cut_every(form, 40), boundary=boundary, length=len(form), keep=False)
     upload.pull()
-    body = make(upload, counted)
+    body = body_for(send, upload, counted, request_id="request-1")
     blocks = iter(body)
-    next(blocks)
-    next(blocks)
+    for _ in range(4):
+        next(blocks)
     assert "1 readers" in repr(upload)
 
     body.close()

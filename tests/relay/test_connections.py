@@ -462,14 +462,18 @@ def test_a_body_that_breaks_breaks_the_connection(length: int | None, sent: int)
         with pytest.raises(ClientGone, match="gone"):
             send(sender, service.url, body_from(breaking(ClientGone("gone"), sent), length))
 
-        if length is not None and sent == length:
+        # The head of a small request goes out with the first bytes of its body.
+        begun = length is None or sent > 0
+        if not begun:
+            assert service.connections == 0
+        elif length is not None and sent == length:
             # Every byte was there, so the service may take it for whole; nobody hears what it says.
             service.wait_for(1)
         else:
             (received,) = service.wait_for(1)
             assert not received.complete
         read(send(sender, service.url, body_of(b"next")))
-        assert service.connections == 2
+        assert service.connections == 1 + begun
         assert service.received[-1].body == b"next"
 
 
@@ -482,7 +486,7 @@ def test_a_body_that_lies_about_its_length_breaks_the_connection(length: int, bl
             send(sender, service.url, body_of(*blocks, length=length))
         read(send(sender, service.url, body_of(b"next")))
 
-        assert service.connections == 2
+        assert service.connections == (1 if blocks == [b"abcd"] else 2)
         assert all(received.length <= length or received.body == b"next" for received in service.received)
 
 

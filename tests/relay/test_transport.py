@@ -1,4 +1,4 @@
-"""What a service is sent, what its answers become, and which failures are tried again."""
+"""What a service is sent, and what its answers and its failures become."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from dataclasses import replace
 import pytest
 import requests
 import responses
-from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from gateway.core.headers import Fields
@@ -40,7 +39,7 @@ from gateway.testing import (
     refused_port,
     split_multipart,
 )
-from tests.relay.sending import LARGE, LIMITS, SMALL_BUFFER, body_of, port_that_hangs, read, send, transport
+from tests.relay.sending import LARGE, LIMITS, SMALL_BUFFER, body_of, port_that_hangs, read, send, target_at, transport
 from tests.spool.sources import cut_every, new_upload
 
 URL = "http://text.test/api?lang=en"
@@ -71,6 +70,23 @@ def test_a_request_has_these_fields_and_no_others() -> None:
     assert received.body == b"abc"
 
 
+def test_a_repeated_field_stays_repeated() -> None:
+    fields = [("X-Tag", "a"), ("X-Other", "1"), ("x-tag", "b")]
+    with RecordingService() as service, transport() as sender:
+        read(send(sender, service.url, body_of(b"abc"), fields=fields))
+
+        (received,) = service.received
+    assert [value for name, value in received.headers if name.lower() == b"x-tag"] == [b"a", b"b"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+def test_the_method_is_the_given_one(method: str) -> None:
+    with RecordingService() as service, transport() as sender:
+        read(sender.send(replace(target_at(service.url), method=method), body_of(b"abc"), lambda: None))
+
+        assert [received.method for received in service.received] == [method]
+
+
 def test_a_body_of_unknown_length_goes_out_in_chunks() -> None:
     with RecordingService() as service, transport() as sender:
         read(send(sender, service.url, body_of(b"abc", b"", b"de", length=None)))
@@ -81,14 +97,13 @@ def test_a_body_of_unknown_length_goes_out_in_chunks() -> None:
     assert received.headers.get("content-length") is None
 
 
-def test_the_configured_headers_win_but_not_over_the_body() -> None:
+def test_no_field_wins_over_what_the_body_says_of_itself() -> None:
     """Content-Type and length belong to the very body that is sent."""
-    configured = {"authorization": "Bearer t", "USER-AGENT": "mine", "content-type": "text/html", "Content-length": "7"}
+    fields = [("USER-AGENT", "mine"), ("content-type", "text/html"), ("Content-length", "7")]
     with RecordingService() as service, transport() as sender:
-        read(send(sender, service.url, body_of(b"abc"), headers=configured, fields=[("Authorization", "client's")]))
+        read(send(sender, service.url, body_of(b"abc"), fields=fields))
 
         (received,) = service.received
-    assert received.headers.get("authorization") == "Bearer t"
     assert received.headers.get("user-agent") == "mine"
     assert received.headers.get("content-type") == "text/plain"
     assert received.headers.get("content-length") == "3"
@@ -278,44 +293,26 @@ def test_a_service_without_tls_is_told() -> None:
     assert str(failure.value).startswith(f"text at 'https://127.0.0.1:{service.port}': ")
 
 
-# --- tried again -------------------------------------------------------------------------------
+def test_whether_a_byte_has_left_is_told() -> None:
+    """If none has, it may be sent again, whatever it is."""
+    with refused_port() as port, transport() as sender, pytest.raises(ServiceUnreachable) as failure:
+        send(sender, f"http://127.0.0.1:{port}/x", body_of(b"abc"))
+    assert failure.value.unsent
+
+    begun = ScriptedService(peers.close_without_answer(after=0))
+    with begun as service, transport() as sender, pytest.raises(ServiceReset) as failure:
+        send(sender, service.url, body_of(b"abc"))
+    assert not failure.value.unsent
 
 
-def one_request(connection: Connection) -> None:
-    """Answers once, says that the connection stays, and closes it."""
-    connection.read_head()
-    connection.read_body()
-    connection.send(answer_bytes(200, b"done"))
+def test_an_answer_can_be_looked_into_and_handed_on_all_the_same() -> None:
+    script = peers.answer_garbage(answer_bytes(200, b"x" * 100_000))
+    for limit, expected in ((100_000, b"x" * 100_000), (99_999, None)):
+        with ScriptedService(script) as service, transport() as sender:
+            answer = send(sender, service.url, body_of(b"abc"))
 
-
-def test_a_pooled_connection_that_has_ended_is_replaced() -> None:
-    with ScriptedService(one_request) as service, transport() as sender:
-        for number in range(1, 4):
-            assert read(send(sender, service.url, body_of(b"abc", b"def"))) == b"done"
-            service.wait_until(lambda service: all(connection.done for connection in service.opened))
-            assert service.connections == number
-
-        assert [connection.taken for connection in service.opened] == [6, 6, 6]
-
-
-def test_a_pooled_connection_that_ends_just_now_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between urllib3's look at it and the first byte: nothing has left, so nothing can be sent twice."""
-    with ScriptedService(one_request) as service, transport() as sender:
-        read(send(sender, service.url, body_of(b"abc")))
-        service.wait_until(lambda service: service.opened[0].done)
-        monkeypatch.setattr(HTTPConnection, "is_connected", True)
-
-        assert read(send(sender, service.url, body_of(b"abc", b"def"))) == b"done"
-        assert [connection.taken for connection in service.opened] == [3, 6]
-
-
-def test_what_has_begun_is_not_sent_twice() -> None:
-    """The service may have worked on it."""
-    with ScriptedService(peers.close_without_answer(after=0)) as service, transport() as sender:
-        with pytest.raises(ServiceReset):
-            send(sender, service.url, body_of(b"abc"))
-
-        assert service.connections == 1
+            assert answer.read_ahead(limit) == expected
+            assert read(answer) == b"x" * 100_000
 
 
 # --- requests' own exceptions, and answers that need no socket ----------------------------------
@@ -360,11 +357,11 @@ def test_the_request_is_made_of_what_it_was_given(
     with mocked, transport() as sender:
         mocked.post(URL, b"")
         body = body_of(b"abc", length=length, content_type="image/png")
-        send(sender, URL, body, fields=fields, headers={"X-Key": "secret"}).close()
+        send(sender, URL, body, fields=fields).close()
 
         (call,) = mocked.calls
     assert (call.request.method, call.request.url) == ("POST", URL)
-    expected = {**dict(fields), "User-Agent": "tests/1", "X-Key": "secret", "Content-Type": "image/png"}
+    expected = {**dict(fields), "User-Agent": "tests/1", "Content-Type": "image/png"}
     if length is not None:
         expected["Content-Length"] = "3"
     assert dict(call.request.headers) == expected

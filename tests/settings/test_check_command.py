@@ -46,15 +46,56 @@ def test_a_file_that_is_right(here: Path) -> None:
     assert result.stdout.splitlines() == [
         "my.yaml is fine.",
         "",
-        "route relay: a form posted to /file",
+        "route relay: a form sent to /file",
         "  to service text at http://127.0.0.1:8811/extract",
         "  live, while it is still arriving, unless the upload has no Content-Length, and",
         "  the service is not known to take chunked bodies",
         "",
-        "route other: a form posted to /:smile:",
-        "  to service raw at http://127.0.0.1:8812/[bold]x",
+        "route other: a form sent to /:smile:",
+        "  to service raw at http://127.0.0.1:8812/[bold]x, as a bare file",
         "  not live: the service takes one bare file, and that the form has only one",
         "  shows at its end",
+    ]
+
+
+def test_everything_that_is_said_of_a_delivery(here: Path) -> None:
+    """Kinds of bodies that fare differently apart; method, machines and shape where they are not the usual ones."""
+    Path("my.yaml").write_text(
+        """\
+services:
+  dav: {url: ["http://a/dav", "http://b/dav/"], method: PUT, forward: {path: rest}, send: {as: raw, each: file}}
+  notes: {url: "http://c/", method: same, send: {as: json}}
+routes:
+  dav: {path: /dav/<rest>, to: dav, accept: {bodies: [raw]}}
+  notes: {path: /notes, to: notes, accept: {bodies: [json, multipart, raw], require: [file]}}
+"""
+    )
+
+    result = check("my.yaml")
+
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "my.yaml is fine.",
+        "",
+        "route dav: a bare file sent to /dav/<rest>",
+        "  to service dav by PUT at http://a/dav/<rest> or http://b/dav/<rest>, in turn,",
+        "  each file by itself",
+        "  live, while it is still arriving, unless the upload has no Content-Length, and",
+        "  the service is not known to take chunked bodies",
+        "",
+        "route notes: a form sent to /notes",
+        "  to service notes by the client's method at http://c/, as a JSON object",
+        "  not live: the service takes JSON with one file, and that the form has only one",
+        "  shows at its end",
+        "",
+        "route notes: a bare file sent to /notes",
+        "  to service notes by the client's method at http://c/, as a JSON object",
+        "  live, while it is still arriving, unless the upload has no Content-Length, and",
+        "  the service is not known to take chunked bodies",
+        "",
+        "route notes: a JSON object sent to /notes",
+        "  to service notes by the client's method at http://c/",
+        "  not live: the upload is JSON, and its decoded length shows at its end",
     ]
 
 

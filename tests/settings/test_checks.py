@@ -12,12 +12,19 @@ from gateway.settings.schema import Settings
 from gateway.settings.values import Secret
 
 
-def settings(gateway: dict[str, Any] | None = None, *, accept: list[str] | None = None, **service: Any) -> Settings:
+def settings(
+    gateway: dict[str, Any] | None = None,
+    *,
+    accept: list[str] | None = None,
+    route: dict[str, Any] | None = None,
+    **service: Any,
+) -> Settings:
+    relay = {"path": "/file", "to": "text", "accept": {"bodies": accept or ["multipart"]}}
     return Settings.model_validate(
         {
             "gateway": gateway or {},
             "services": {"text": {"url": "http://127.0.0.1:8811/extract", **service}},
-            "routes": {"relay": {"path": "/file", "to": "text", "accept": {"bodies": accept or ["multipart"]}}},
+            "routes": {"relay": relay | (route or {})},
         }
     )
 
@@ -63,6 +70,13 @@ def test_a_service_that_is_the_gateway(bind: str, url: str, is_loop: bool) -> No
     )
 
 
+def test_one_of_several_machines_is_the_gateway() -> None:
+    """Each URL is looked at."""
+    concerns = check(settings({"bind": "127.0.0.1:8080"}, url=["http://127.0.0.1:8081/", "http://127.0.0.1:8080/"]))
+
+    assert [(concern.code, concern.key) for concern in concerns] == [("loop", ("services", "text", "url", 1))]
+
+
 def test_a_service_without_a_route() -> None:
     """Nothing can ever be sent to it."""
     unused = Settings.model_validate(
@@ -91,6 +105,46 @@ def test_limits_that_do_not_fit(gateway: dict[str, Any], expected: list[str]) ->
     assert codes(settings(gateway)) == expected
 
 
+@pytest.mark.parametrize(
+    ("route", "concerned"),
+    [
+        ({"path": "/file"}, True),
+        ({"path": "/file/<rest>"}, False),
+        ({"path": "/<filename>"}, False),
+    ],
+)
+def test_a_path_of_which_nothing_is_left(route: dict[str, Any], concerned: bool) -> None:
+    """What follows the path can be handed on only where something may follow."""
+    found = check(settings(route=route, forward={"path": "rest"}))
+
+    assert [(concern.code, concern.key) for concern in found] == (
+        [("no_rest", ("routes", "relay", "path"))] if concerned else []
+    )
+
+
+def test_the_whole_path_may_be_handed_on() -> None:
+    """A route that takes every path needs no placeholder."""
+    anywhere = settings(route={"path": None}, forward={"path": "rest"})
+
+    assert check(anywhere) == ()
+    assert [prospect.urls for prospect in foresee(anywhere)] == [("http://127.0.0.1:8811/extract/<rest>",)]
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ({"body": "5GiB"}, []),
+        ({"body": "6GiB"}, ["body_over_limit"]),
+        ({"bodies": ["raw"], "require": ["file"]}, []),
+        ({"bodies": ["multipart"], "require": ["title"]}, []),
+        ({"bodies": ["multipart", "raw"], "require": ["file", "title"]}, ["required_of_raw"]),
+    ],
+)
+def test_conditions_that_cannot_be_met(accept: dict[str, Any], expected: list[str]) -> None:
+    """Of a limit above the limit, and of bare files without what they can never have."""
+    assert codes(settings(route={"accept": accept})) == expected
+
+
 def test_concerns_tell_no_secrets() -> None:
     """What came from the environment is shown as it was written."""
     (concern,) = check(settings({"bind": Secret("127.0.0.1:9", source="${BIND}")}, url="http://127.0.0.1:9/"))
@@ -114,6 +168,12 @@ def test_concerns_tell_no_secrets() -> None:
             {"send": {"as": "raw"}, "body": "chunked"},
             [(("multipart",), False, False), (("raw",), True, True)],
         ),
+        (["json", "raw"], {}, [(("raw",), True, False), (("json",), False, False)]),
+        # Rules that need to know what is behind.
+        (["multipart", "raw"], {"send": {"each": "file"}}, [(("multipart",), False, False), (("raw",), True, False)]),
+        (["multipart"], {"send": {"rename": {"a": "b"}}}, [(("multipart",), False, False)]),
+        (["multipart"], {"send": {"rename": {"a": "b"}}, "body": "chunked"}, [(("multipart",), True, True)]),
+        (["multipart"], {"send": {"add": {"a": "b"}}}, [(("multipart",), True, False)]),
     ],
 )
 def test_which_deliveries_are_live(
@@ -126,11 +186,37 @@ def test_which_deliveries_are_live(
     assert all(each.live == (each.because is None) for each in prospects)
 
 
+def test_a_live_delivery_waits_for_required_parts() -> None:
+    """Only for them, and only where they come one after another."""
+    wanting = settings(route={"accept": {"bodies": ["multipart", "raw"], "require": ["lang", "file"]}})
+
+    assert [(each.bodies, each.once) for each in foresee(wanting)] == [
+        (("multipart",), "lang and file have begun"),
+        (("raw",), None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "url", "shown"),
+    [
+        ("/dav/<rest>", "http://h/dav", "http://h/dav/<rest>"),
+        ("/dav/<rest>", "http://h/dav/", "http://h/dav/<rest>"),
+        ("/in/<filename>", "http://h/?a=b", "http://h/<filename>?a=b"),
+        ("/in/<filename>", Secret("http://h/hunter2", source="${URL}"), "${URL}/<filename>"),
+    ],
+)
+def test_what_follows_the_url_is_shown(path: str, url: str, shown: str) -> None:
+    """Where the path is handed on."""
+    (prospect,) = foresee(settings(route={"path": path}, url=url, forward={"path": "rest"}))
+
+    assert prospect.urls == (shown,)
+
+
 def test_a_prospect_names_what_it_is_about() -> None:
     """As it may be shown to anybody."""
     (prospect,) = foresee(settings(url=Secret("http://127.0.0.1/hunter2", source="${URL}")))
 
-    assert (prospect.route, prospect.path, prospect.service, prospect.url) == ("relay", "/file", "text", "${URL}")
+    assert (prospect.route, prospect.path, prospect.service, prospect.urls) == ("relay", "/file", "text", ("${URL}",))
 
 
 def test_every_path() -> None:

@@ -124,14 +124,88 @@ def test_the_name_of_a_file_may_have_variables() -> None:
 
 
 def test_file_is_a_name_like_any_other_where_no_text_is_expected() -> None:
-    """A service, a route and a header may be called `file`."""
-    text = "services: {file: {headers: {file: one}}}\nroutes: {file: {}}\ngateway: {limits: {file: one}}"
+    """A service, a route and a header may be called `file`, and a member of JSON that is sent."""
+    text = (
+        "services: {file: {headers: {file: one}, deliver: {file: one}, send: {add: {file: {json: {file: one}}}}}}\n"
+        "routes: {file: {}}\ngateway: {limits: {file: one}}"
+    )
 
     assert data_of(text) == {
-        "services": {"file": {"headers": {"file": "one"}}},
+        "services": {
+            "file": {
+                "headers": {"file": "one"},
+                "deliver": {"file": "one"},
+                "send": {"add": {"file": {"json": {"file": "one"}}}},
+            }
+        },
         "routes": {"file": {}},
         "gateway": {"limits": {"file": "one"}},
     }
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "gateway.state",
+        "gateway.workers",
+        "gateway.limits.body",
+        "gateway.stop",
+        "services.a.url",
+        "services.a.query.x",
+        "services.a.tls.ca",
+        "services.a.send.add.x",
+        "services.a.send.rename.x",
+        "services.a.send.file_last",
+        "services.a.expect.ok_if",
+        "routes.a.path",
+        "routes.a.to",
+        "routes.a.accept.body",
+    ],
+)
+def test_a_file_may_stand_for_any_text_or_number(path: str) -> None:
+    """Wherever the value is not one of a few words."""
+    data = data_of("{" + ": {".join(path.split(".")) + ": {file: one}" + "}" * path.count(".") + "}")
+    for key in path.split("."):
+        data = data[key]
+
+    assert data == "content"
+    assert isinstance(data, Secret)
+
+
+def test_a_file_may_stand_for_an_item_of_a_list() -> None:
+    """Each item is text of its own."""
+    data = data_of("services: {a: {url: [{file: one}, x], send: {only: [{file: none}]}, expect: {ok: [{file: one}]}}}")
+
+    service = data["services"]["a"]
+    assert [repr(url) for url in service["url"]] == ["'{file: one}'", "'x'"]
+    assert service["send"]["only"] == service["expect"]["ok"] == ["content"]
+
+
+@pytest.mark.parametrize(
+    "written", ["1.50", "0x1F", "1_000", "1e3", "True", "false", "007", ".inf", "text", "2026-01-01"]
+)
+def test_what_is_sent_as_text_stays_as_it_is_written(written: str) -> None:
+    """Parameters and fields: read as a number and written again they would be something else."""
+    service = data_of(f"services: {{a: {{query: {{x: {written}}}, send: {{add: {{x: {written}}}}}}}}}")["services"]["a"]
+
+    assert service["query"]["x"] == service["send"]["add"]["x"] == written
+
+
+def test_json_that_is_sent_has_the_values_of_yaml() -> None:
+    """Numbers are numbers there, nothing is null, and variables are put in."""
+    fields = "{x: {json: {n: 1.50, yes: true, none: , text: '${A}', list: [1, ~]}}, y: {json: }}"
+    added = data_of(f"services: {{a: {{send: {{add: {fields}}}}}}}", {"A": "hunter2"})["services"]["a"]["send"]["add"]
+
+    assert added == {
+        "x": {"json": {"n": 1.5, "yes": True, "none": None, "text": "hunter2", "list": [1, None]}},
+        "y": {"json": None},
+    }
+    assert isinstance(added["x"]["json"]["text"], Secret)
+
+
+def test_names_may_look_like_numbers() -> None:
+    """A service called 1 can be referred to as it is written."""
+    assert data_of("routes: {a: {to: 1}, b: {to: 010}}")["routes"] == {"a": {"to": "1"}, "b": {"to": "010"}}
 
 
 def test_only_what_was_put_in_is_secret() -> None:

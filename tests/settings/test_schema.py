@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateway.core.services import Route, Service, Timeouts
+from gateway.core.services import TLS, Accept, AddedField, Expect, Forward, Route, Send, Service, Timeouts
 from gateway.core.uploads import Limits
-from gateway.settings.schema import SPARE_THREADS, Settings, contradictions, every_key, keys_of, type_below
+from gateway.settings.schema import SPARE_THREADS, Settings
 from gateway.settings.values import Secret
 
 
@@ -25,7 +25,7 @@ def settings(gateway: dict[str, Any] | None = None, **service: Any) -> Settings:
 
 def test_defaults_are_those_of_the_core() -> None:
     """Two places know the defaults: code that builds values itself, and the file. They agree."""
-    service = Service(name="text", url="http://127.0.0.1:8811/extract")
+    service = Service(name="text", urls=("http://127.0.0.1:8811/extract",))
 
     assert settings().build_limits() == Limits()
     assert settings().build_services() == {"text": service}
@@ -36,24 +36,111 @@ def test_defaults_are_those_of_the_core() -> None:
 def test_everything_said_is_built() -> None:
     """Each key ends in the value it is about."""
     built = settings(
-        {"limits": {"body": "1MiB", "parts": 2, "part_headers": "1KiB", "field": 3}},
+        {"limits": {"body": "1MiB", "parts": 2, "part_headers": "1KiB", "field": 3, "json": 4}},
+        url=["https://a/", "https://b/"],
+        method="PUT",
         headers={"X-Key": "abc"},
-        send={"as": "raw"},
+        query={"lang": "en", "n": 5, "deep": True},
+        forward={"headers": ["Authorization", "X-Trace"], "query": ["page"], "path": "rest"},
+        tls={"ca": "ca.pem", "cert": "cert.pem", "key": "key.pem"},
+        send={
+            "as": "json",
+            "rename": {"file": "document"},
+            "only": ["document", "lang"],
+            "add": {"lang": "en", "n": 5, "deep": False, "options": {"json": {"brief": True}}},
+            "each": "file",
+            "filename": "{stem}-{n}{suffix}",
+            "content_type": "text/plain; charset=utf-8",
+        },
         body="chunked",
         deliver="whole",
+        expect={"ok": [200, "202-204"], "rejected": ["4xx"], "busy": [503], "failed": ["500-502"], "ok_if": "ok"},
         timeout={"connect": "1s", "stall": "2s", "first_byte": "3s", "total": "4s"},
     )
 
-    assert built.build_limits() == Limits(body=2**20, parts=2, part_headers=2**10, field=3)
+    assert built.build_limits() == Limits(body=2**20, parts=2, part_headers=2**10, field=3, json=4)
     assert built.build_services()["text"] == Service(
         name="text",
-        url="http://127.0.0.1:8811/extract",
+        urls=("https://a/", "https://b/"),
+        method="PUT",
         headers={"X-Key": "abc"},
-        send="raw",
+        query={"lang": "en", "n": "5", "deep": "true"},
+        forward=Forward(headers=frozenset({"authorization", "x-trace"}), query=frozenset({"page"}), path="rest"),
+        tls=TLS(ca="ca.pem", cert="cert.pem", key="key.pem"),
+        send=Send(
+            kind="json",
+            rename={"file": "document"},
+            only=frozenset({"document", "lang"}),
+            add=(
+                AddedField(name="lang", content=b"en"),
+                AddedField(name="n", content=b"5"),
+                AddedField(name="deep", content=b"false"),
+                AddedField(name="options", content=b'{"brief": true}', content_type="application/json"),
+            ),
+            each="file",
+            filename="{stem}-{n}{suffix}",
+            content_type="text/plain; charset=utf-8",
+        ),
         body="chunked",
         deliver="whole",
+        expect=Expect(
+            ok=(range(200, 201), range(202, 205)),
+            rejected=(range(400, 500),),
+            busy=(range(503, 504),),
+            failed=(range(500, 503),),
+            ok_if="ok",
+        ),
         timeouts=Timeouts(connect=1, stall=2, first_byte=3, total=4),
     )
+
+
+def test_the_rest_of_what_can_be_said_is_built() -> None:
+    """Keys that exclude some of those above."""
+    built = settings(
+        method="same",
+        forward={"headers": "all", "query": "all"},
+        send={"drop": ["token"], "file_last": True, "repeat": "brackets"},
+    )
+
+    service = built.build_services()["text"]
+    assert (service.method, service.forward) == ("same", Forward(headers="all", query="all"))
+    assert service.send == Send(drop=frozenset({"token"}), file_last=True, repeat="brackets")
+
+
+def test_what_a_route_takes_is_built() -> None:
+    """Media types are compared in lower case."""
+    accept = {"bodies": ["json", "raw"], "require": ["file"], "types": ["Image/*", "text/plain"], "body": "1KiB"}
+    built = Settings.model_validate(
+        {
+            "services": {"text": {"url": "http://h/"}},
+            "routes": {"files": {"path": "/files/<filename>", "to": "text", "accept": accept, "reply": "json"}},
+        }
+    )
+
+    (route,) = built.build_routes()
+    assert (route.path, route.reply) == ("/files/<filename>", "json")
+    assert route.accept == Accept(
+        bodies=frozenset({"json", "raw"}), require=("file",), types=("image/*", "text/plain"), body=1024
+    )
+
+
+@pytest.mark.parametrize(
+    ("each", "reply", "built"),
+    [
+        ("upload", None, "passthrough"),
+        ("upload", "json", "json"),
+        ("file", None, "json"),  # there are several answers, and only one can be passed on
+        ("file", "json", "json"),
+    ],
+)
+def test_the_reply_follows_from_the_number_of_answers(each: str, reply: str | None, built: str) -> None:
+    """Unless the route says it."""
+    route = {"path": "/", "to": "text"} | ({} if reply is None else {"reply": reply})
+    many = Settings.model_validate(
+        {"services": {"text": {"url": "http://h/", "send": {"each": each}}}, "routes": {"a": route}}
+    )
+
+    assert [route.reply for route in many.build_routes()] == [built]
 
 
 def test_routes_keep_their_order() -> None:
@@ -67,7 +154,7 @@ def test_routes_keep_their_order() -> None:
     )
 
     assert [route.name for route in many.build_routes()] == names
-    assert {route.bodies for route in many.build_routes()} == {frozenset({"raw"})}
+    assert {route.accept.bodies for route in many.build_routes()} == {frozenset({"raw"})}
 
 
 @pytest.mark.parametrize(
@@ -99,13 +186,22 @@ def test_settings_are_frozen(key: str) -> None:
 
 def test_secrets_do_not_show() -> None:
     """Neither the settings nor what is built from them tell a secret by being printed."""
-    secret = Secret("http://127.0.0.1/hunter2", source="${URL}")
-    held = settings({"state": secret}, url=secret, headers={"X-Key": Secret("hunter2"), "X-Written": "hunter2"})
+    url, secret = Secret("https://127.0.0.1/hunter2", source="${URL}"), Secret("hunter2", source="${KEY}")
+    held = settings(
+        {"state": url},
+        url=[url, url],
+        headers={"X-Key": secret, "X-Written": "hunter2"},
+        query={"key": secret, "written": "hunter2"},
+        tls={"ca": secret},
+        forward={"headers": [Secret("X-Hunter2", source="${KEY}")]},
+        send={"add": {"key": secret, "options": {"json": {"keys": ["x", secret]}}}},
+    )
 
     shown = f"{held!r} {held} {held.build_services()!r} {held.build_routes()!r}"
 
-    assert "hunter2" not in shown
+    assert "hunter2" not in shown.lower()
     assert "${URL}" in shown
+    assert held.build_services()["text"].send.add[0].content == b"hunter2"
 
 
 def test_settings_made_by_hand_are_checked_too() -> None:
@@ -114,45 +210,5 @@ def test_settings_made_by_hand_are_checked_too() -> None:
         Settings.model_validate(
             {"services": {"text": {"url": "http://h/"}}, "routes": {"relay": {"path": "/x", "to": "txt"}}}
         )
-
-
-def test_contradictions() -> None:
-    """What is wrong between keys, each at the key to change; None is every path, and also taken once."""
-    found = contradictions(
-        {"text": ["X-Key", "X-Other", "x-key"], "other": []},
-        {"a": ("/x", "text"), "b": ("/x", "txt"), "c": (None, "text"), "d": (None, "text"), "e": (5, ["text"])},
-    )
-
-    assert [key for key, _ in found] == [
-        ("services", "text", "headers", "x-key"),
-        ("routes", "b", "to"),
-        ("routes", "b", "path"),
-        ("routes", "d", "path"),
-    ]
-
-
-def test_the_shape_can_be_asked_for() -> None:
-    """Reading a document needs to know where text is expected and which keys there are."""
-    assert set(keys_of(Settings) or ()) == {"gateway", "services", "routes"}
-    assert keys_of(str) is None
-    service = type_below(type_below(Settings, "services"), "any name")
-    assert type_below(service, "url") is str
-    assert type_below(type_below(service, "headers"), "X-Key") is str
-    assert type_below(type_below(service, "send"), "as") is not None
-    assert type_below(service, "nothing") is None
-    assert type_below(type_below(type_below(Settings, "routes"), "any name"), "path") is str
-    assert {"gateway.limits.body", "services.<name>.send.as", "routes.<name>.accept.bodies"} < set(every_key())
-
-
-def test_every_key_says_what_it_means() -> None:
-    """Each key that holds a value has its meaning under it in the schema, where editors find it."""
-    schema = Settings.model_json_schema()
-
-    silent = [
-        f"{name}.{key}"
-        for name, section in schema["$defs"].items()
-        for key, value in section["properties"].items()
-        if "description" not in value and "$ref" not in value
-    ]
-
-    assert silent == []
+    with pytest.raises(ValidationError, match="expected each status once"):
+        settings(expect={"ok": [200], "failed": ["2xx"]})

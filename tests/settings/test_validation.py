@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from gateway.errors import ConfigError
 from gateway.settings.load import load
 from gateway.settings.schema import Settings
 from gateway.settings.validation import MEANINGS, dotted, upwards
+from tests.e2e.tls import make_certificate
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.txt"))
 RULER = "---- expected ----\n"
@@ -27,9 +30,22 @@ def errors_of(file: Path) -> list[str]:
     return caught.value.detail.splitlines()
 
 
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a certificate, its key, both in one file, another key, and the key with a password."""
+    directory, other = tmp_path_factory.mktemp("certificates"), tmp_path_factory.mktemp("other")
+    certificate, key = make_certificate(directory)
+    (directory / "both.pem").write_bytes(certificate.read_bytes() + key.read_bytes())
+    make_certificate(other)[1].rename(directory / "other-key.pem")
+    locked = ["openssl", "pkey", "-in", str(key), "-aes256", "-passout", "pass:hunter2"]
+    subprocess.run([*locked, "-out", str(directory / "locked-key.pem")], check=True, capture_output=True)
+    return directory
+
+
 @pytest.mark.parametrize("golden", GOLDEN, ids=lambda path: path.stem)
-def test_the_messages(golden: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_messages(golden: Path, tmp_path: Path, certificates: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of golden/ is a configuration, a ruler line, and exactly what is said about it."""
+    shutil.copytree(certificates, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     Path("token").write_text("t0ken-of-the-file\n")
     Path("binary").write_bytes(b"\xff\xfe")
@@ -67,7 +83,7 @@ def test_every_meaning_is_used() -> None:
     bad = {
         "gateway": {"limits": 1, "nothing": 1},
         "services": {"text": {"deliver": "x", "headers": []}},
-        "routes": {"a": {"accept": {"bodies": 1}}, "b": {"accept": {"bodies": []}}},
+        "routes": {"a": {}, "b": {"accept": {"bodies": []}}},
     }
 
     with pytest.raises(ValidationError) as caught:

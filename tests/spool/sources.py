@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gateway.core.services import Accept
 from gateway.core.uploads import Limits, UploadHead
 from gateway.multipart.scanner import undecided_max
 from gateway.spool.files import Quota, SpoolFiles
@@ -102,14 +103,16 @@ def new_upload(
     limits: Limits = SMALL_LIMITS,
     content_type: str | None = None,
     filename: str | None = None,
+    is_json: bool = False,
+    accept: Accept = Accept(),
     pool: SlotPool | None = None,
 ) -> Upload:
     """An upload whose client sends what the script says. With `length` None it is a chunked one."""
-    head = UploadHead(boundary=boundary, length=length, content_type=content_type, filename=filename)
+    head = UploadHead(boundary=boundary, is_json=is_json, length=length, content_type=content_type, filename=filename)
     pool = pool or SlotPool(reserve=undecided_max(boundary or b"", limits), slot_bytes=slot_bytes)
     spool = Spool(keep=keep, pool=pool, files=files, memory=memory, expected=length)
     ticks = itertools.count(100)
-    return Upload(head, ScriptedSource(script), spool, limits, clock=lambda: float(next(ticks)))
+    return Upload(head, ScriptedSource(script), spool, limits, accept, clock=lambda: float(next(ticks)))
 
 
 def content_of(upload: Upload, start: int = 0, stop: int | None = None) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from werkzeug.test import TestResponse
 
-from gateway.core.services import Route, Service
+from gateway.core.services import Accept, Route, Service
 from gateway.core.uploads import Limits
 from gateway.gateway import Gateway
 from gateway.testing import RecordingService, field_part
@@ -16,7 +16,7 @@ from tests.web.sites import form, new_gateway, post
 
 
 def route(name: str, path: str | None, url: str, **options: object) -> Route:
-    return Route(name=name, path=path, service=Service(name=name, url=url), **options)
+    return Route(name=name, path=path, service=Service(name=name, urls=(url,)), **options)
 
 
 def upload_to(path: str, *routes: Route, state: Path, method: str = "POST") -> TestResponse:
@@ -70,8 +70,8 @@ def test_other_methods_are_told_which_are_taken(tmp_path: Path, method: str) -> 
         ({"multipart"}, "image/png", "not_multipart"),
         ({"multipart"}, None, "not_multipart"),
         ({"multipart"}, "multipart/mixed; boundary=b", "not_multipart"),
-        ({"raw"}, "multipart/form-data; boundary=b", "not_multipart"),
-        ({"raw"}, "multipart/mixed; boundary=b", "not_multipart"),
+        ({"raw"}, "multipart/form-data; boundary=b", "body_unsupported"),
+        ({"raw"}, "multipart/mixed; boundary=b", "body_unsupported"),
         ({"raw", "multipart"}, "multipart/mixed; boundary=b", "not_multipart"),
         ({"raw", "multipart"}, "multipart/form-data", "boundary_missing"),
     ],
@@ -79,7 +79,7 @@ def test_other_methods_are_told_which_are_taken(tmp_path: Path, method: str) -> 
 def test_a_route_takes_only_its_kinds_of_body(
     tmp_path: Path, bodies: set[str], content_type: str | None, code: str
 ) -> None:
-    only = route("one", "/file", "http://text.test/", bodies=frozenset(bodies))
+    only = route("one", "/file", "http://text.test/", accept=Accept(bodies=frozenset(bodies)))
     with new_gateway(tmp_path, routes=[only]) as gateway:
         answer = post(create_app(gateway), b"abc", content_type, path="/file")
 

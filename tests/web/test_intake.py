@@ -5,18 +5,19 @@ from __future__ import annotations
 import errno
 import io
 import random
-from collections.abc import Collection
 from typing import Any
 
 import pytest
 
-from gateway.core.services import BodyKind
+from gateway.core.services import Accept
 from gateway.core.uploads import UploadHead
 from gateway.errors import (
+    BodyUnsupported,
     BoundaryMissing,
     ClientGone,
     ClientStalled,
     EncodingUnsupported,
+    FilenameInvalid,
     GatewayError,
     LengthRequired,
     NotMultipart,
@@ -24,9 +25,12 @@ from gateway.errors import (
 )
 from gateway.web.intake import READ_BYTES, head_of, source_of
 
-BOTH: set[BodyKind] = {"multipart", "raw"}
-FORMS: set[BodyKind] = {"multipart"}
-FILES: set[BodyKind] = {"raw"}
+FORMS = Accept()
+FILES = Accept(bodies=frozenset({"raw"}))
+JSON = Accept(bodies=frozenset({"json"}))
+BOTH = Accept(bodies=frozenset({"multipart", "raw"}))
+FORMS_AND_JSON = Accept(bodies=frozenset({"multipart", "json"}))
+ALL = Accept(bodies=frozenset({"multipart", "raw", "json"}))
 FORM = "multipart/form-data; boundary=edge"
 
 
@@ -40,53 +44,152 @@ def environ(content_type: str | None = FORM, length: str | None = "10", **others
 
 
 @pytest.mark.parametrize(
-    ("content_type", "bodies", "boundary"),
+    ("content_type", "accept", "boundary"),
     [
         (FORM, FORMS, b"edge"),
         (FORM, BOTH, b"edge"),
+        (FORM, ALL, b"edge"),
         ('Multipart/Form-Data; charset=utf-8; BOUNDARY="a b"', BOTH, b"a b"),
         ("image/png", BOTH, None),
         ("image/png", FILES, None),
+        ("image/png", ALL, None),
         ("application/x-www-form-urlencoded", FILES, None),
         ("", BOTH, None),
         (None, FILES, None),
         ("x-multipart/form-data; boundary=edge", BOTH, None),
+        # JSON is a file where the route does not take it apart
+        ("application/json", BOTH, None),
+        ("application/vnd.api+json", ALL, None),
+        ("application/jsonl", ALL, None),
     ],
 )
-def test_a_head_says_form_or_file(
-    content_type: str | None, bodies: Collection[BodyKind], boundary: bytes | None
-) -> None:
-    head = head_of(environ(content_type), bodies)
+def test_a_head_says_form_or_file(content_type: str | None, accept: Accept, boundary: bytes | None) -> None:
+    """A bare body is a file whatever its type; a form is one by its type alone."""
+    head = head_of(environ(content_type), accept)
 
     assert head == UploadHead(boundary=boundary, length=10, content_type=content_type or None)
+    assert head.kind == ("raw" if boundary is None else "multipart")
+
+
+@pytest.mark.parametrize("accept", [JSON, FORMS_AND_JSON, ALL], ids=["json", "forms", "all"])
+@pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=utf-8", " application/json "])
+def test_a_head_says_json(content_type: str, accept: Accept) -> None:
+    """JSON is taken apart where the route takes JSON, also if it takes bare files of any type."""
+    head = head_of(environ(content_type, HTTP_CONTENT_DISPOSITION="attachment; filename=x"), accept, "x")
+
+    assert head == UploadHead(boundary=None, is_json=True, length=10, content_type=content_type)
+    assert head.kind == "json"
 
 
 @pytest.mark.parametrize(
-    ("content_type", "bodies", "error"),
+    ("content_type", "accept", "error", "expected"),
     [
-        ("image/png", FORMS, NotMultipart),
-        (None, FORMS, NotMultipart),
-        ("", FORMS, NotMultipart),
-        (FORM, FILES, NotMultipart),
-        ("multipart/mixed; boundary=edge", BOTH, NotMultipart),
-        ("multipart/mixed; boundary=edge", FILES, NotMultipart),
-        ("multipart/", FILES, NotMultipart),
-        ("multipart/form-data", FORMS, BoundaryMissing),
+        ("image/png", FORMS, NotMultipart, "takes multipart/form-data; Content-Type is 'image/png'"),
+        ("image/png", FORMS_AND_JSON, NotMultipart, "takes multipart/form-data or application/json; "),
+        (None, FORMS, NotMultipart, "the request has no Content-Type"),
+        ("", FORMS, NotMultipart, "the request has no Content-Type"),
+        (FORM, FILES, BodyUnsupported, "takes a bare file, whose type is not multipart; "),
+        (FORM, JSON, BodyUnsupported, "takes application/json; "),
+        ("text/json", JSON, BodyUnsupported, "takes application/json; Content-Type is 'text/json'"),
+        (None, JSON, BodyUnsupported, "takes application/json; the request has no Content-Type"),
+        ("multipart/mixed; boundary=edge", BOTH, NotMultipart, "or a bare file"),
+        ("multipart/mixed; boundary=edge", FILES, BodyUnsupported, "a bare file"),
+        ("multipart/mixed; boundary=edge", ALL, NotMultipart, "form-data or application/json or a bare file"),
+        ("multipart/", FILES, BodyUnsupported, "a bare file"),
+        ("multipart/form-data", FORMS, BoundaryMissing, "boundary"),
     ],
 )
 def test_a_body_that_a_route_does_not_take_is_refused(
-    content_type: str | None, bodies: Collection[BodyKind], error: type[RequestRefused]
+    content_type: str | None, accept: Accept, error: type[RequestRefused], expected: str
 ) -> None:
-    with pytest.raises(error):
-        head_of(environ(content_type), bodies)
+    """With what the route takes, and what came."""
+    with pytest.raises(error, match=expected) as raised:
+        head_of(environ(content_type), accept)
+
+    assert raised.value.status == (400 if error is BoundaryMissing else 415)
+
+
+# --- the name of a raw body --------------------------------------------------------------------
+
+
+def in_wsgi(text: str) -> str:
+    """A header as WSGI has it."""
+    return text.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("disposition", "path", "filename"),
+    [
+        (None, None, None),
+        (None, "report.pdf", "report.pdf"),
+        (None, "2024/May/Übersicht.pdf", "Übersicht.pdf"),
+        (None, "not-utf-8-\udcff", "not-utf-8-\udcff"),
+        # a path that ends in a slash names a place
+        (None, "2024/", None),
+        (None, "", None),
+        ('attachment; filename="a b.pdf"', None, "a b.pdf"),
+        ("attachment; filename=a.pdf", "b.pdf", "a.pdf"),
+        ("inline; filename=a.pdf", None, "a.pdf"),
+        ('attachment; filename="Übersicht.pdf"', None, "Übersicht.pdf"),
+        # nothing is cut off: it is never used as a path here
+        ('attachment; filename="C:\\x\\y.pdf"', None, "C:\\x\\y.pdf"),
+        ("attachment; filename*=utf-8''%C3%9Cbersicht.pdf; filename=a.pdf", None, "Übersicht.pdf"),
+        ("attachment; filename=a.pdf; filename*=utf-8''%C3%9Cbersicht.pdf", "b", "Übersicht.pdf"),
+        # an extended name that cannot be read
+        ("attachment; filename=a.pdf; filename*=klingon''x", None, "a.pdf"),
+        ("attachment; filename*=klingon''x", "b.pdf", "klingon''x"),
+        ("attachment; filename*=utf-8''a%0Ab; filename=a.pdf", None, "a.pdf"),
+        # no name in it
+        ("attachment", "b.pdf", "b.pdf"),
+        ('attachment; filename=""', "b.pdf", "b.pdf"),
+        ("attachment; name=a.pdf", "b.pdf", "b.pdf"),
+    ],
+)
+def test_a_bare_file_is_named_by_the_request(disposition: str | None, path: str | None, filename: str | None) -> None:
+    """By Content-Disposition; by the last segment of the path where that names none."""
+    others = {} if disposition is None else {"HTTP_CONTENT_DISPOSITION": in_wsgi(disposition)}
+
+    assert head_of(environ("image/png", **others), BOTH, path).filename == filename
+
+
+@pytest.mark.parametrize(
+    ("disposition", "path"),
+    [
+        (None, "a\nb"),
+        (None, "a\rb"),
+        (None, "a\0.pdf"),
+        (None, "dir/\x7f"),
+        ('attachment; filename="a\tb"', None),
+        ('attachment; filename="a\x1bb"', "b.pdf"),
+        # Readers differ on which of two counts.
+        ("attachment; filename=a; filename=b", None),
+        ("attachment; filename*=utf-8''a; filename*=utf-8''b", None),
+    ],
+)
+def test_a_name_that_cannot_be_used_is_refused(disposition: str | None, path: str | None) -> None:
+    """It would add lines to headers and logs, or mean different files to different readers."""
+    others = {} if disposition is None else {"HTTP_CONTENT_DISPOSITION": disposition}
+
+    with pytest.raises(FilenameInvalid) as raised:
+        head_of(environ("image/png", **others), BOTH, path)
+
+    assert (raised.value.code, raised.value.status) == ("filename_invalid", 400)
+
+
+def test_a_form_is_not_named() -> None:
+    """Its files have names of their own; a path with a control character is no harm to it."""
+    head = head_of(environ(HTTP_CONTENT_DISPOSITION="attachment; filename=x"), BOTH, "a\nb")
+
+    assert head.filename is None
+
+
+# --- types and lengths -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("text", ["text/plain; name=Übersicht.txt", "text/plain; name=\udcff"])
 def test_a_type_is_utf_8_with_surrogates(text: str) -> None:
     """WSGI has it as Latin-1; everywhere else in the gateway text that came as bytes looks like this."""
-    as_wsgi = text.encode("utf-8", "surrogateescape").decode("latin-1")
-
-    assert head_of(environ(as_wsgi), BOTH).content_type == text
+    assert head_of(environ(in_wsgi(text)), BOTH).content_type == text
 
 
 @pytest.mark.parametrize(
@@ -232,17 +335,17 @@ def test_under_gunicorn_a_stalled_client_has_a_limit() -> None:
     assert sock.limit == 12.5
 
 
-@pytest.mark.parametrize("bodies", [{"multipart"}, {"raw"}], ids=["form", "bare"])
+@pytest.mark.parametrize("accept", [FORMS, FILES, JSON], ids=["form", "bare", "json"])
 @pytest.mark.parametrize("encoding", ["gzip", "br", "gzip, identity"])
-def test_a_compressed_body_is_refused(encoding: str, bodies: set[BodyKind]) -> None:
+def test_a_compressed_body_is_refused(encoding: str, accept: Accept) -> None:
     """A form could not be read, and a bare file would reach the service as something that it is not."""
     environ = {"CONTENT_TYPE": "application/pdf", "CONTENT_LENGTH": "3", "HTTP_CONTENT_ENCODING": encoding}
 
     with pytest.raises(EncodingUnsupported, match=encoding):
-        head_of(environ, bodies)
+        head_of(environ, accept)
 
 
 def test_identity_is_no_encoding() -> None:
     environ = {"CONTENT_TYPE": "application/pdf", "CONTENT_LENGTH": "3", "HTTP_CONTENT_ENCODING": "Identity"}
 
-    assert head_of(environ, {"raw"}).length == 3
+    assert head_of(environ, FILES).length == 3

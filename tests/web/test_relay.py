@@ -11,7 +11,7 @@ import pytest
 from flask import Flask, Response, request
 from werkzeug.test import TestResponse
 
-from gateway.core.services import Route, Service, Timeouts
+from gateway.core.services import Accept, Route, Send, Service, Timeouts
 from gateway.errors import GatewayError, ServiceAnswerInvalid
 from gateway.testing import (
     Connection,
@@ -38,8 +38,8 @@ TIMEOUTS = Timeouts(connect=5, stall=5, first_byte=5, total=10)
 
 
 def route_to(url: str, **options: Any) -> Route:
-    service = Service(name="text", url=url, **{"timeouts": TIMEOUTS, **options})
-    return Route(name="relay", path="/file", service=service, bodies=frozenset({"multipart", "raw"}))
+    service = Service(name="text", urls=(url,), **{"timeouts": TIMEOUTS, **options})
+    return Route(name="relay", path="/file", service=service, accept=Accept(bodies=frozenset({"multipart", "raw"})))
 
 
 @contextmanager
@@ -88,7 +88,7 @@ def test_the_type_of_a_bare_file_keeps_its_bytes(tmp_path: Path, given: str) -> 
     with RecordingService() as service, gateway_to(tmp_path, service.url) as app:
         send(app, b"x", as_wsgi)
         assert parts_in(service) == [file_part("file", "file", b"x", given)]
-    with RecordingService() as service, gateway_to(tmp_path, service.url, send="raw") as app:
+    with RecordingService() as service, gateway_to(tmp_path, service.url, send=Send(kind="raw")) as app:
         send(app, b"x", as_wsgi)
         assert dict(service.received[0].headers)[b"Content-Type"] == given.encode()
 
@@ -98,7 +98,7 @@ def test_the_type_of_a_bare_file_keeps_its_bytes(tmp_path: Path, given: str) -> 
 def test_a_service_that_takes_files_gets_a_file(tmp_path: Path, kind: str, size: int) -> None:
     content = bytes(size)
     body = content if kind == "raw" else form(field_part("a", b"1"), file_part("f", "x", content, "image/png"))
-    with RecordingService() as service, gateway_to(tmp_path, service.url, send="raw") as app:
+    with RecordingService() as service, gateway_to(tmp_path, service.url, send=Send(kind="raw")) as app:
         assert send(app, body, "image/png" if kind == "raw" else FORM).status_code == 200
 
         (received,) = service.received
@@ -160,6 +160,7 @@ def test_an_answer_comes_back_as_it_is(tmp_path: Path) -> None:
         "Content-Encoding",
         "Content-Length",
         "X-Request-Id",
+        "Server-Timing",
     }
 
 
@@ -261,7 +262,7 @@ def test_a_broken_upload_is_a_problem_document(
 
 
 def test_a_form_without_its_one_file_is_refused(tmp_path: Path) -> None:
-    with RecordingService() as service, gateway_to(tmp_path, service.url, send="raw") as app:
+    with RecordingService() as service, gateway_to(tmp_path, service.url, send=Send(kind="raw")) as app:
         answer = send(app, form(field_part("a", b"1")))
 
         assert service.received == []
