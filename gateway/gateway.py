@@ -139,7 +139,7 @@ class Gateway:
         if accept.body is not None and accept.body < limits.body:
             limits = replace(limits, body=accept.body)
         if not self._places.take():
-            raise Saturated(f"{self.setup.concurrent} uploads are under way in this worker.")
+            raise Saturated(f"Uploads under way in this worker: {self.setup.concurrent}, as many as there may be.")
         try:
             spool = Spool(
                 keep=keep, pool=self._slots, files=self._files, memory=self.setup.memory, expected=head.length

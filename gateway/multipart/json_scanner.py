@@ -107,7 +107,8 @@ class JSONScanner:
         self._offset += position
         if last and self._state is not _State.NOTHING:
             received = self._offset + len(self._rest)
-            raise JSONInvalid(f"The body ends after {received} bytes, within its object.", offset=received)
+            where = "before any object" if self._state is _State.OBJECT else "within its object"
+            raise JSONInvalid(f"The body ends after {received} bytes, {where}.", offset=received)
         return self._parts.taken()
 
     def _capture(self, source: bytes) -> None:
@@ -216,9 +217,8 @@ class JSONScanner:
     def _begin_text(self, data: bytes, position: int) -> int | None:
         """A text: a file if it is a data URI, else a field."""
         run = read_run(data, position + 1, self._offset + position + 1)
-        text = run.text
-        uri = read_data_uri(text)
-        if uri is None and not run.ended and run.fault is None and may_become_data_uri(text):
+        uri = read_data_uri(run.text)
+        if uri is None and not run.ended and run.fault is None and may_become_data_uri(run.text):
             return None
         if uri is None and self._in_list:
             return self._refuse(data, position, "a file")

@@ -227,6 +227,7 @@ class Scanner:
         if last or length > self._limits.preamble:
             too_late = length > self._limits.preamble
             where = f"in the first {self._limits.preamble} bytes" if too_late else f"in a body of {length} bytes"
+            where = where if length else "but the body is empty"
             line = self._delimiter[2:].decode()
             raise BoundaryNotFound(f"Expected a line `{line}`, with the header's boundary, {where}.", offset=0)
 

@@ -36,6 +36,8 @@ from gateway.spool.uploads import Watch
 __all__ = ["Answer", "Transport"]
 
 ANSWER_BLOCK = 2**16
+SHOWN_ANSWER = 200
+"""Characters of an answer that is none which a message repeats."""
 
 
 class Answer:
@@ -84,8 +86,9 @@ class Answer:
                 yield block
         except (HTTPError, HTTPException, OSError) as error:
             self.close()
+            *_, reason = _causes(error)
             raise ServiceAnswerInvalid(
-                f"{self._attempt.service} broke off in the middle of its answer: {error}."
+                f"{self._attempt.service} broke off in the middle of its answer: {reason}."
             ) from error
 
     def close(self) -> None:
@@ -189,11 +192,12 @@ def _failure(error: RequestException, attempt: Attempt, url: str) -> ServiceErro
             "the name cannot be resolved: " if any(isinstance(cause, NameResolutionError) for cause in causes) else ""
         )
         return ServiceUnreachable(f"{attempt.service} at {url!r}: {name}{text}.")
-    if any(isinstance(cause, HTTPException) and not isinstance(cause, ConnectionResetError) for cause in causes):
-        return ServiceAnswerInvalid(f"{attempt.service} at {url!r} gave no valid HTTP answer: {text!r}.")
-    return ServiceReset(
-        f"{attempt.service} at {url!r} closed the connection while {attempt.phase.value}, after {attempt.sent} bytes."
-    )
+    faults = [cause for cause in causes if isinstance(cause, HTTPException) and not isinstance(cause, ConnectionError)]
+    if faults:
+        found = str(faults[-1])[:SHOWN_ANSWER]
+        return ServiceAnswerInvalid(f"{attempt.service} at {url!r} gave no valid HTTP answer: {found!r}.")
+    moment = "in the middle of the upload" if attempt.early else f"while {attempt.phase.value}"
+    return ServiceReset(f"{attempt.service} at {url!r} closed the connection {moment}, after {attempt.sent} bytes.")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -88,6 +88,10 @@ def parse_url(value: object) -> str:
         raise Expected("expected a URL without blanks and non-ASCII characters; write them percent-encoded")
     if "#" in value:
         raise Expected("expected a URL without a fragment (#...), which is never sent")
+    host = split.hostname or ""
+    if ":" not in host and any(not 1 <= len(label) <= 63 for label in host.removesuffix(".").split(".")):
+        # RFC 1035 section 2.3.4; the libraries below have no error for it that one could tell from a bug.
+        raise Expected("expected a URL whose host has 1 to 63 characters between its dots")
     return value
 
 

@@ -57,6 +57,9 @@ class JSONBody:
                 parts.append(event)
             else:
                 self._store(event)
+        if last:
+            # The upload may wait long for its delivery.
+            self._buffer = memoryview(b"")
         return parts, last
 
     def _store(self, content: bytes) -> None:

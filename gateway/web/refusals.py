@@ -21,6 +21,8 @@ _SHOWN = 80
 _TLS_HANDSHAKE = "\x16\x03"
 
 _EXPECTED = {
+    "HOST": "Expected one Host, without control characters.",
+    "CONTENT-TYPE": "Expected one Content-Type, without control characters: two name two boundaries.",
     "CONTENT-LENGTH": "Expected one Content-Length, a number, and none beside Transfer-Encoding.",
     "TRANSFER-ENCODING": "Expected `chunked` alone in Transfer-Encoding, and HTTP/1.1.",
 }

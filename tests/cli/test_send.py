@@ -384,9 +384,9 @@ def test_wrong_certificates(here: Path, arguments: list[str], said: str) -> None
         ("http://h:70000/", "expected a URL with http:// or https:// and a host"),
         ("http://h/a b", "expected a URL without blanks and non-ASCII characters"),
         ("http://h/#part", "expected a URL without a fragment"),
-        ("http://a..b/", "expected a host whose labels have 1 to 63 characters, found 'a..b'"),
-        ("http://.h/", "expected a host whose labels have 1 to 63 characters, found '.h'"),
-        (f"http://{'a' * 64}.test/", "expected a host whose labels have 1 to 63 characters"),
+        ("http://a..b/", "expected a URL whose host has 1 to 63 characters between its dots"),
+        ("http://.h/", "expected a URL whose host has 1 to 63 characters between its dots"),
+        (f"http://{'a' * 64}.test/", "expected a URL whose host has 1 to 63 characters between its dots"),
         # the password is not repeated
         ("http://me:secret@h/", "expected a URL without user and password; give them with --user"),
     ],

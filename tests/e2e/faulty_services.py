@@ -36,9 +36,7 @@ def services_at(*, played: str, strange: str, refused: str, deaf: str) -> Mappin
 def routes_to(services: Mapping[str, Mapping[str, object]]) -> Mapping[str, Mapping[str, object]]:
     """Their routes: each at the path of its name, and one that replies with JSON of its own."""
     both = {"bodies": ["multipart", "raw"]}
-    routes: dict[str, dict[str, object]] = {
-        name: {"path": f"/{name}", "to": name, "accept": both} for name in services
-    }
+    routes: dict[str, dict[str, object]] = {name: {"path": f"/{name}", "to": name, "accept": both} for name in services}
     routes["enveloped"] = {"path": "/enveloped", "to": "played", "reply": "json"}
     return routes
 
@@ -74,9 +72,9 @@ FAILURES = [
     Fault("unknown certificate", begun("/strange"), 502, "service_tls_failure", "certificate"),
     Fault("not TLS", begun("/plain"), 502, "service_tls_failure", "https://", script=not_tls),
     # no answer
-    Fault("closes at once", begun("/played"), 502, "service_reset", "closed", taken=0,
+    Fault("closes at once", begun("/played"), 502, "service_reset", "closed the connection", taken=0,
           script=peers.close_without_answer(after=0)),
-    Fault("resets in the body", begun("/played"), 502, "service_reset", "closed", taken=10_000,
+    Fault("resets in the body", begun("/played"), 502, "service_reset", "in the middle of the upload", taken=10_000,
           script=peers.reset_in_body(after=10_000)),
     Fault("closes behind the body", whole("/played"), 502, "service_reset", "waiting for the answer", taken="all",
           script=peers.close_without_answer(), stays=True),
@@ -87,13 +85,13 @@ FAILURES = [
     Fault("takes too long", whole("/total"), 504, "service_total_timeout", "0.3 s", taken="all", script=SLOWLY,
           stays=True),
     # a bad answer
-    Fault("garbage", whole("/played"), 502, "service_answer_invalid", "220 mail", taken="all",
-          script=peers.answer_garbage(), stays=True),
+    Fault("garbage", whole("/played"), 502, "service_answer_invalid", r"'220 mail.example ESMTP ready\r\n'",
+          taken="all", script=peers.answer_garbage(), stays=True),
     Fault("cut off in the head", whole("/played"), 502, "service_answer_invalid", "in the middle", taken="all",
           script=peers.answer_garbage(b"HTTP/1.1 200 OK\r\nContent-Le"), stays=True),
     Fault("cut off before its body", whole("/played"), 502, "service_answer_invalid", "in the middle", taken="all",
           script=peers.answer_cut_in_length(b""), stays=True),
-    Fault("two lengths", whole("/played"), 502, "service_answer_invalid", "['5', '3']", taken="all",
+    Fault("two lengths", whole("/played"), 502, "service_answer_invalid", "its length is ['5', '3']", taken="all",
           script=peers.answer_garbage(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 3\r\n\r\n12345"),
           stays=True),
     Fault("redirect", whole("/played"), 502, "service_redirects", "'/new'", taken="all",

@@ -24,7 +24,7 @@ from gateway.testing import RawClient, answer_bytes, peers, refused_port
 from gateway.testing.gateways import RunningGateway, running_gateway
 from gateway.testing.listening import HOST
 from gateway.testing.processes import python_environment
-from tests.e2e.faults import END, Fault, Keeper, assert_told, behind_a_file, post
+from tests.e2e.faults import Fault, Keeper, assert_told, post
 from tests.e2e.faulty_services import FAILURES, routes_to, services_at
 from tests.e2e.faulty_uploads import BODIES, FORM, HEADS, LIMITS, NARROW, NARROWNESS, ROUTES, SERVICES
 from tests.e2e.honesty import Play, at_rest, eventually, opened
@@ -63,9 +63,10 @@ def gateway_of(keeper: Keeper) -> Iterator[Callable[[Server, str], RunningGatewa
         def start(server: Server, room: str) -> RunningGateway:
             if (server, room) not in started:
                 text = json.dumps({"gateway": sections[room], "services": services, "routes": ROUTES})
-                started[server, room] = stack.enter_context(
-                    running_gateway(config=text, server=server, threads=None if room == "narrow" else 16)
-                )
+                # For `gateway serve` they are the uploads at once; a plain server needs one for the refusal as well.
+                threads = 1 if (server, room) == ("gateway", "narrow") else 16
+                running = running_gateway(config=text, server=server, threads=threads)
+                started[server, room] = stack.enter_context(running)
             return started[server, room]
 
         yield start
@@ -105,3 +106,171 @@ def deaf_port(stack: ExitStack) -> int:
         waiting.connect_ex(listener.getsockname())
     port: int = listener.getsockname()[1]
     return port
+
+
+# --- the table -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [*HEADS, *BODIES, *NARROW], ids=lambda fault: fault.id)
+@pytest.mark.parametrize("server", ["gateway", "gunicorn"], ids=["own input", "plain WSGI"])
+def test_what_a_client_sends(
+    gateway_of: Callable[[Server, str], RunningGateway], keeper: Keeper, server: Server, fault: Fault
+) -> None:
+    """It is told so, its service has nothing whole, and the next upload goes through."""
+    gateway, sent = gateway_of(server, fault.gateway), fault.sent
+
+    with fault.meanwhile(gateway, keeper) if fault.meanwhile else nullcontext():
+        if not fault.needs_body:
+            expecting = sent.head.removesuffix(b"\r\n") + b"Expect: 100-continue\r\n\r\n"
+            for head in (sent.head, expecting) if sent.body else (sent.head,):
+                tell(gateway, server, fault, keeper, head, b"")
+        tell(gateway, server, fault, keeper, sent.head, sent.body)
+
+    at_rest(gateway)
+    pieces = keeper.assert_nothing_whole()
+    assert not pieces or sent.lead is not None
+    assert pieces or sent.lead is None or server == "gunicorn", "not put to the test: nothing was under way"
+    assert_serves(gateway, "/form")
+    assert [each.complete for each in keeper.testimony()] == [True]
+
+
+@pytest.mark.parametrize("fault", FAILURES, ids=lambda fault: fault.id)
+def test_what_a_service_does(failing_gateway: RunningGateway, play: Play, fault: Fault) -> None:
+    """The client is told so, also in the middle of its upload; the service has what it took, and no more."""
+    number = play.play(fault.script or peers.never_answer())
+
+    with opened(failing_gateway) as client:
+        client.send(fault.sent.head + fault.sent.body)
+        answer = client.read_response()
+        assert_told(answer, fault, fault.code)
+        assert answer.closed == (not fault.stays)
+        assert_goes_on(client, closed=answer.closed)
+
+    if fault.taken is not None:
+        play.wait_for(number, lambda connection: connection.head is not None)
+    at_rest(failing_gateway)
+    taken = [each for each in play.opened[number:] if each.head is not None]
+    assert len(taken) == (fault.taken is not None)
+    for connection in taken:
+        assert connection.head is not None
+        length = int(connection.head.headers.get("Content-Length") or 0)
+        assert connection.taken == (length if fault.taken == "all" else fault.taken) or fault.script is None
+        assert connection.taken <= length
+    play.play(peers.answer_early_and_half_close(answer_bytes(200, b"taken", [("Connection", "close")])))
+    assert_serves(failing_gateway, "/played")
+
+
+def test_an_answer_that_is_cut_off_when_some_of_it_is_out(failing_gateway: RunningGateway, play: Play) -> None:
+    """There is no room for a problem document any more: what is left is to break off as well."""
+    for script in (peers.answer_cut_in_length(), peers.answer_cut_in_chunks()):
+        play.play(script)
+        with opened(failing_gateway) as client:
+            client.send(post("/played", FORM).head + FORM)
+            answer = client.read_response()
+            assert (answer.status, answer.body, answer.complete) == (200, b"half of it", False)
+
+
+def tell(gateway: RunningGateway, server: Server, fault: Fault, keeper: Keeper, head: bytes, body: bytes) -> None:
+    """Send it, and look at the answer and at the connection."""
+    lead = fault.sent.lead or 0
+    said = len(gateway.log())
+    with opened(gateway) as client:
+        client.send(head + body[:lead])
+        if lead and server == "gateway":
+            keeper.wait_for_length(1)
+        client.send(body[lead:])
+        if fault.then == "vanishes":
+            client.close()
+        elif fault.then == "resets":
+            client.abort()
+        if fault.then in ("vanishes", "resets"):
+            # Plain servers have a log of their own.
+            eventually(lambda: fault.code in gateway.log()[said:] or server == "gunicorn")
+            return
+        if fault.then == "half-closes":
+            client.half_close()
+        answer = client.read_response()
+        code = fault.code if server == "gateway" or fault.elsewhere is None else fault.elsewhere
+        if code:
+            assert_told(answer, fault, code)
+        assert answer.status >= 400
+        if server == "gunicorn" and not answer.closed:
+            return  # it may have said so, and close all the same, in its own time
+        if server == "gateway" and not fault.needs_body:
+            assert answer.interim == (), "told to go on, and then refused"
+            assert answer.closed == (not fault.stays)
+        if server == "gateway" and fault.stays:
+            assert not answer.closed
+        assert_goes_on(client, closed=answer.closed or fault.then == "half-closes")
+
+
+def assert_goes_on(client: RawClient, *, closed: bool) -> None:
+    """The connection is closed, or it can be used."""
+    if closed:
+        assert client.is_closed_by_server()
+    else:
+        client.send(b"GET /-/health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert client.read_response(method="GET").status == 200
+
+
+def assert_serves(gateway: RunningGateway, path: str) -> None:
+    """An upload with nothing wrong goes through."""
+    sent = post(path, FORM)
+    with opened(gateway) as client:
+        client.send(sent.head + sent.body)
+        assert client.read_response().status == 200
+
+
+# --- its completeness --------------------------------------------------------------------------------
+
+
+def test_the_table_has_the_whole_catalogue() -> None:
+    """A new error without a row fails here; so does one that is said not to need a row, and has one."""
+    classes = [each for each in vars(errors).values() if inspect.isclass(each) and each.__module__ == errors.__name__]
+    catalogue = {each.code for each in classes if not each.__subclasses__()}
+    told = {fault.code for fault in (*HEADS, *BODIES, *NARROW, *FAILURES)}
+
+    assert told.isdisjoint(NOT_FROM_OUTSIDE)
+    assert told | NOT_FROM_OUTSIDE.keys() == catalogue
+
+
+# --- the configuration -------------------------------------------------------------------------------
+
+
+MISTAKES = """\
+gateway: {limits: {bdoy: 1GiB}}
+services:
+  text:
+    url: ftp://127.0.0.1/
+routes:
+  relay: {paht: /file, to: txet}
+"""
+TOLD = """\
+gateway.yaml:1: gateway.limits.bdoy: unknown key; did you mean `body`?
+gateway.yaml:4: services.text.url: expected a URL with http:// or https:// and a host, such as \
+http://127.0.0.1:8811/extract, found 'ftp://127.0.0.1/'
+gateway.yaml:6: routes.relay.paht: unknown key; did you mean `path`?
+gateway.yaml:6: routes.relay.to: expected the name of a service (text), found 'txet'
+"""
+
+
+@pytest.mark.parametrize("command", [["check"], ["serve", "--config"]], ids=lambda command: command[0])
+def test_a_mistake_in_the_configuration(tmp_path: Path, command: list[str]) -> None:
+    """File, line, path and what was expected, for all of them at once; a wrong key names the nearest right one."""
+    tmp_path.joinpath("gateway.yaml").write_text(MISTAKES)
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "gateway", *command, "gateway.yaml"],
+        cwd=tmp_path,
+        env=python_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=30,
+    )
+
+    assert ended.returncode in (1, 2)
+    assert "Traceback" not in ended.stderr
+    lines = (ended.stdout + ended.stderr).splitlines()
+    assert [line for line in lines if line.startswith("gateway.yaml:")] == TOLD.splitlines()

@@ -367,7 +367,11 @@ def test_the_only_file_of_a_form(front: Front, service: Service, path: str, size
             assert_unchanged(service, bare(content, "application/pdf; version=2"))
 
 
-@pytest.mark.parametrize("parts", [[], [field_part("a", b"b")], [LARGE, LARGE], [LARGE, file_part("f", "", b"")]])
+@pytest.mark.parametrize(
+    "parts",
+    [[], [field_part("a", b"b")], [LARGE, LARGE], [file_part("f", "", b"")]],
+    ids=["none", "field", "two", "unchosen"],
+)
 @pytest.mark.parametrize("path", ["/raw", "/raw-chunked"])
 def test_not_exactly_one_file(front: Front, service: Service, path: str, parts: list[tuple[bytes, bytes]]) -> None:
     """Nobody chooses a file for the client: none and two are its mistake, and the connection goes on."""

@@ -166,7 +166,7 @@ REFUSALS = {
     "not this method either": Refusal(status=405, code="method_not_allowed", method="GET"),
     "not a form": Refusal(status=415, code="not_multipart", path="/forms", content_type="text/plain"),
     "another multipart": Refusal(status=415, code="not_multipart", content_type="multipart/mixed; boundary=b"),
-    "not a bare file": Refusal(status=415, code="not_multipart", path="/files"),
+    "not a bare file": Refusal(status=415, code="body_unsupported", path="/files"),
     "no boundary": Refusal(status=400, code="boundary_missing", content_type="multipart/form-data"),
     "two boundaries": Refusal(
         status=400, code="boundary_repeated", content_type="multipart/form-data; boundary=a; boundary=b"

@@ -30,6 +30,9 @@ def test_urls(url: str) -> None:
         *("", "h", "//h/x", "http:h", "http://", "http://:80/", "http://h:0/", "http://h:x/", "http://[::1/"),
         *("http://h\\x/", "ftp://h/", "http://h /", "http://h/\n", "http://u@h/", "http://h/#", "http://h/ü"),
         *("http://ü/", 5, None),
+        "http://a..b/",
+        "http://.h/",
+        f"http://{'a' * 64}.test/",
     ],
 )
 def test_no_urls(url: object) -> None:
