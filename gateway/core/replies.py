@@ -53,7 +53,8 @@ def _part(part: Part) -> dict[str, Any]:
         "name": readable(part.name),
         "filename": None if part.filename is None else readable(part.filename),
         "content_type": None if part.content_type is None else readable(part.content_type),
-        "size": len(part.content),
+        # A service may answer while the client is still sending.
+        "size": None if part.content_stop is None else len(part.content),
     }
 
 

@@ -134,7 +134,8 @@ class AcceptSettings(Section):
     """Names of parts that must be there; without one of them, 422. A file input in which no file was chosen does not
     count."""
     types: Annotated[tuple[MediaRange, ...], Listed("[application/pdf, image/*]")] = ()
-    """Media types of files as they are declared, `image/*` for all of a kind; others get 415. Not given: any."""
+    """Media types of files, `image/*` for all of a kind; what a file declares and what its first bytes show must both
+    be among them, others get 415. Not given: any."""
     body: Size | None = None
     """Bytes of one upload; a larger one gets 413. Never more than `gateway.limits.body`, which counts if this is not
     given. 0: only empty ones."""

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from gateway.core.services import Accept
 from gateway.core.uploads import Limits, Part, UploadHead
-from gateway.errors import ClientGone, FileExpected, GatewayError, UnexpectedFailure, UploadTooLarge
+from gateway.errors import ClientGone, GatewayError, UnexpectedFailure, UploadTooLarge
 from gateway.multipart.acceptance import TypeCheck, names_of, require_parts
 from gateway.multipart.scanner import Delimiter, Scanner
 from gateway.spool.json_bodies import JSONBody
@@ -199,14 +199,6 @@ class Upload:
         self.pull_until(lambda: False)
 
     # --- reading it ---
-
-    def only_file(self) -> Part:
-        """The one file of the upload, for a service that takes just that."""
-        files = [part for part in self.parts if part.is_file]
-        if len(files) != 1:
-            names = ", ".join(repr(part.name) for part in self.parts) or "none"
-            raise FileExpected(f"Expected exactly one file; found {len(files)} among the parts: {names}.")
-        return files[0]
 
     def blocks(
         self, start: int, stop: int | None = None, watch: Watch | None = None

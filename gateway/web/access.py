@@ -106,7 +106,7 @@ class AccessLog:
             error=answer.error,
             declared=_length_of(environ),
             kind=None if upload is None else upload.head.kind,
-            received=0 if upload is None else upload.spool.received,
+            received=0 if upload is None else upload.received,
             received_s=None if request is None else _received_s(request),
             parts=0 if upload is None else len(upload.parts),
             files=() if upload is None else tuple(part.filename for part in upload.parts if part.filename is not None),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from gateway.testing import Connection, answer_bytes, peers
 from tests.e2e.faults import Fault, Sent, behind_a_file, cut, post
 
-__all__ = ["FAILURES", "routes_to", "services_at"]
+__all__ = ["FAILURES", "routes_to", "services_at", "take"]
 
 SOON = "300ms"
 
@@ -26,7 +26,7 @@ def services_at(*, played: str, strange: str, refused: str, deaf: str) -> Mappin
     return {
         **{name: {"url": f"{played}/{name}", **more} for name, more in PLAYED.items()},
         "strange": {"url": strange},
-        "plain": {"url": played.replace("http:", "https:")},
+        "plain": {"url": played.replace("http:", "https:"), "timeout": {"connect": SOON}},
         "refused": {"url": refused},
         "nameless": {"url": "http://no-such-host.invalid/"},
         "deaf": {"url": deaf, "timeout": {"connect": SOON}},
@@ -41,9 +41,11 @@ def routes_to(services: Mapping[str, Mapping[str, object]]) -> Mapping[str, Mapp
     return routes
 
 
-def begin_of_answer(answer: bytes) -> bytes:
-    """All but its last byte."""
-    return answer[:-1]
+def take(connection: Connection) -> None:
+    """What a good service does."""
+    connection.read_head()
+    connection.read_body()
+    connection.send(answer_bytes(200, b"taken", [("Connection", "close")]))
 
 
 def not_tls(connection: Connection) -> None:
@@ -71,11 +73,14 @@ FAILURES = [
     Fault("nobody accepts", begun("/deaf"), 504, "service_connect_timeout", "0.3 s"),
     Fault("unknown certificate", begun("/strange"), 502, "service_tls_failure", "certificate"),
     Fault("not TLS", begun("/plain"), 502, "service_tls_failure", "https://", script=not_tls),
+    Fault("silent instead of TLS", begun("/plain"), 504, "service_connect_timeout", "0.3 s", script=Connection.hold),
     # no answer
     Fault("closes at once", begun("/played"), 502, "service_reset", "closed the connection", taken=0,
           script=peers.close_without_answer(after=0)),
     Fault("resets in the body", begun("/played"), 502, "service_reset", "in the middle of the upload", taken=10_000,
           script=peers.reset_in_body(after=10_000)),
+    Fault("resets in the body, JSON reply", begun("/enveloped"), 502, "service_reset", "in the middle of the upload",
+          taken=10_000, script=peers.reset_in_body(after=10_000), enveloped=True),
     Fault("closes behind the body", whole("/played"), 502, "service_reset", "waiting for the answer", taken="all",
           script=peers.close_without_answer(), stays=True),
     Fault("stalls while we send", LARGE, 504, "service_stalled", "0.3 s", taken=10_000,

@@ -53,10 +53,13 @@ class Serving:
         self.process.signal(signal.SIGHUP)
 
     def reload(self) -> None:
-        """Sends SIGHUP and waits until the new configuration is in force."""
-        before = self.count("reloaded: ")
+        """Sends SIGHUP and waits until the new configuration is in force, and no worker of before takes connections."""
+        count, before = self.count("reloaded: "), self.process.children()
         self.hang_up()
-        self.process.wait_until(lambda: self.count("reloaded: ") > before)
+        self.process.wait_until(lambda: self.count("reloaded: ") > count)
+        # All that the parent has are the listeners, which it shares with the workers.
+        listeners = sockets_of(self.process.pid)
+        eventually(lambda: not any(listeners & sockets_of(pid) for pid in before))
 
     def refuse(self) -> str:
         """Sends SIGHUP, waits until the configuration is refused, and returns what the log has said about it."""
@@ -76,6 +79,14 @@ class Serving:
         """The status of one upload over a connection of its own."""
         with self.client() as client:
             return client.post(path, FORM.body, HEAD).status
+
+
+def sockets_of(pid: int) -> set[str]:
+    """Those of a process; none if it has ended."""
+    try:
+        return {link for link in descriptors_of(pid) if link.startswith("socket:")}
+    except OSError:
+        return set()
 
 
 @pytest.fixture
@@ -112,7 +123,7 @@ def serving(
 
 
 def test_a_new_route_is_there_and_the_old_one_gone(tmp_path: Path, service: RecordingService) -> None:
-    """What the file says holds from the announcement on, in new processes."""
+    """What the file says now is announced, and holds, in new processes."""
     with serving(tmp_path, service) as running:
         [before] = running.process.children()
         assert (running.post("/file"), running.post("/new")) == (200, 404)
@@ -283,8 +294,12 @@ def test_the_address_of_the_command_line_stays(tmp_path: Path, service: Recordin
         running.signal(signal.SIGHUP)
 
         eventually(lambda: f"{running.port}/new -> text" in running.log())
-        with RawClient(HOST, running.port) as client:
-            eventually(lambda: client.post("/new", FORM.body, HEAD).status == 200)
+
+        def takes_uploads() -> bool:
+            with RawClient(HOST, running.port) as client:
+                return client.post("/new", FORM.body, HEAD).status == 200
+
+        eventually(takes_uploads)
         assert all(is_refused(port) for port in elsewhere)
 
 
@@ -462,7 +477,7 @@ def test_those_who_are_connected_when_a_worker_stops_are_served(tmp_path: Path, 
             client.send(FORM.head("/file") + FORM.wire)
         running.process.signal(signal.SIGTERM)
         # The parent lets go of the address first; now it is the worker's.
-        eventually(lambda: not any(link.startswith("socket:") for link in descriptors_of(running.process.pid)))
+        eventually(lambda: not sockets_of(running.process.pid))
         os.kill(worker, signal.SIGCONT)
 
         assert [client.read_response().status for client in clients] == [200] * 5

@@ -462,7 +462,7 @@ FILENAME = b'Content-Disposition: form-data; name="f"; filename="\xff.pdf"'
 def test_a_name_that_a_rule_needs_must_be_utf8(rules: dict[str, Any], head: bytes) -> None:
     parts = received(field("a"), head)
 
-    with pytest.raises(NameNotUTF8, match=r"of part 1, '\\udcff[.pdf]*', is not UTF-8") as raised:
+    with pytest.raises(NameNotUTF8, match=r"of part 1, '\\xff[.pdf]*', is not UTF-8") as raised:
         shape(Send(**rules), parts)
 
     assert raised.value.offset == parts[1].content_start - len(parts[1].headers)

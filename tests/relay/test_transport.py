@@ -142,7 +142,7 @@ def test_a_type_that_is_not_ascii_goes_on_as_it_came(files: SpoolFiles, content_
     upload = new_upload(files, [form], boundary=b"edge", length=len(form), slot_bytes=1000, limits=Limits())
     upload.read_whole()
     with RecordingService() as service, transport() as sender:
-        read(send(sender, service.url, copied_file(upload, upload.only_file())))
+        read(send(sender, service.url, copied_file(upload, upload.parts[0])))
 
         (received,) = service.received
     assert dict(received.headers)[b"Content-Type"] == raw_type

@@ -19,7 +19,6 @@ from gateway.errors import (
     ClientStalled,
     ClosingDelimiterMissing,
     FieldTooLarge,
-    FileExpected,
     GatewayError,
     SpoolFull,
     UnexpectedFailure,
@@ -306,8 +305,7 @@ def test_a_raw_body_is_one_file(files: SpoolFiles, size: int, chunked: bool) -> 
 
     upload.read_whole()
 
-    assert upload.only_file() is upload.parts[0]
-    assert len(upload.only_file().content) == size
+    assert len(upload.parts[0].content) == size
     assert content_of(upload) == body
     upload.release()
 
@@ -316,29 +314,6 @@ def test_a_raw_body_has_the_name_that_the_request_gave(files: SpoolFiles) -> Non
     upload = new_upload(files, [b"x"], length=1, filename="Übersicht.pdf")
 
     assert upload.parts[0].filename == "Übersicht.pdf"
-    upload.release()
-
-
-@pytest.mark.parametrize("form", ["fields and files", "no parts", "part without even a line"])
-def test_the_only_file_is_one_file_exactly(files: SpoolFiles, form: str) -> None:
-    upload = receive(files, FORMS[form], [FORMS[form]])
-    upload.read_whole()
-    one = form == "fields and files"
-    if one:
-        assert upload.only_file().name == "f"
-    else:
-        with pytest.raises(FileExpected, match=r"found 0 among the parts: ('a'|none)"):
-            upload.only_file()
-    upload.release()
-
-
-def test_of_two_files_none_is_the_only_one(files: SpoolFiles) -> None:
-    form = multipart([file_part("f", "x", b"1"), file_part("g", "y", b"2")], EDGE)
-    upload = receive(files, form, [form])
-    upload.read_whole()
-
-    with pytest.raises(FileExpected, match="found 2 among the parts: 'f', 'g'"):
-        upload.only_file()
     upload.release()
 
 
