@@ -541,6 +541,7 @@ class ServiceError(GatewayError):
 
     code = "service_failed"
     status = 502
+    hint = "Look into the service's log."
 
     unsent = False
     """Whether no byte of the request can have left: then it may be sent again, whatever it is."""
@@ -593,6 +594,7 @@ class ServiceTimeout(ServiceError):
 
     code = "service_timeout"
     status = 504
+    hint = "Give the service more time, if it needs that."
 
 
 class ServiceConnectTimeout(ServiceTimeout):

@@ -55,14 +55,14 @@ def _lies_ahead(service: Service, head: UploadHead) -> str | None:
         return "the types of files are read from their content, which comes behind their headers"
     if head.kind == "raw":
         return None
+    if send.each == "file":
+        return "the service gets each file by itself, and how many there are shows at the end"
     if send.kind == "raw":
         return "the service takes one bare file, and that the form has only one shows at its end"
     if send.kind == "json":
         return "the service takes JSON with one file, and that the form has only one shows at its end"
     if send.file_last:
         return "the service gets fields before files, and the last field may be at the end"
-    if send.each == "file":
-        return "the service gets each file by itself with all fields, and the last field may be at the end"
     if send.repeat != "keep":
         return "names that occur more than once are marked, and whether one does shows at the end"
     return None

@@ -46,7 +46,12 @@ def relay(route: Route, request: UploadRequest) -> Response:
     upload = request.open_upload(head, keep=plan.keep, accept=route.accept)
     if route.reply == "json":
         return _enveloped(route, plan, upload, client, request)
-    return passthrough(request.gateway.send(plan, upload, client, request.deliveries.append), environ)
+    answer = request.gateway.send(plan, upload, client, request.deliveries.append)
+    try:
+        return passthrough(answer, environ)
+    except ServiceError as error:
+        _cut_off(request, error)
+        raise
 
 
 def client_of(request: UploadRequest, path: str | None) -> ClientRequest:
@@ -91,16 +96,19 @@ def _answered(plan: Plan, upload: Upload, client: ClientRequest, request: Upload
         if content is None:
             raise ServiceAnswerTooLarge(f"{plan.service.name} answered more than {INLINED_ANSWER_MAX} bytes.")
     except ServiceError as error:
-        # Of the answer's body perhaps, whose head was fine.
-        failed = replace(request.deliveries[-1], error=error, outcome=outcome_of(error))
-        request.deliveries[-1] = failed
-        return Answered(delivery=failed)
+        _cut_off(request, error)
+        return Answered(delivery=request.deliveries[-1])
     return Answered(
         delivery=request.deliveries[-1],
         content_type=answer.field("Content-Type") or "",
         content=content,
         encoded=(answer.field("Content-Encoding") or "identity").lower() != "identity",
     )
+
+
+def _cut_off(request: UploadRequest, error: ServiceError) -> None:
+    """The last delivery has no answer after all: its head was fine, perhaps, and its body is not."""
+    request.deliveries[-1] = replace(request.deliveries[-1], error=error, outcome=outcome_of(error))
 
 
 def passthrough(answer: Answer, environ: Mapping[str, Any]) -> Response:

@@ -58,3 +58,10 @@ def test_an_error_is_documented(error: type[errors.GatewayError], root: Path) ->
     row = f"| `{error.code}` | {error.status} | {error('').title} | {error.hint} |"
 
     assert row in (root / "docs" / "errors.md").read_text("utf-8").splitlines()
+
+
+def test_no_other_error_is_documented(root: Path) -> None:
+    """Each code has one row, and what was renamed or given up leaves none behind."""
+    rows = re.findall(r"^\| `(\w+)` \| [0-9]{3} \|", (root / "docs" / "errors.md").read_text("utf-8"), re.MULTILINE)
+
+    assert sorted(rows) == sorted(each.code for each in CLASSES if each.hint)

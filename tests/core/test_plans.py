@@ -22,7 +22,7 @@ ONE_FILE_IN_JSON = "the service takes JSON with one file, and that the form has 
 JSON_UPLOAD = "the upload is JSON, and its decoded length shows at its end"
 SNIFFED = "the types of files are read from their content, which comes behind their headers"
 FILE_LAST = "the service gets fields before files, and the last field may be at the end"
-EACH = "the service gets each file by itself with all fields, and the last field may be at the end"
+EACH = "the service gets each file by itself, and how many there are shows at the end"
 REPEAT = "names that occur more than once are marked, and whether one does shows at the end"
 CHANGED = "parts are changed or left out, and the service is not known to take chunked bodies"
 NO_LENGTH = "the upload has no Content-Length, and the service is not known to take chunked bodies"
@@ -81,6 +81,7 @@ def service(options: dict[str, Any]) -> Service:
         # with rules that look further
         ({"send": Send(file_last=True)} | CHUNKED, LONG, LARGE, FILE_LAST),
         ({"send": Send(each="file")} | CHUNKED, LONG, LARGE, EACH),
+        ({"send": Send(kind="raw", each="file")} | CHUNKED, LONG, LARGE, EACH),
         ({"send": Send(repeat="index")} | CHUNKED, LONG, LARGE, REPEAT),
         ({"send": Send(repeat="brackets")}, LONG, LARGE, REPEAT),
         ({"send": Send(content_type="sniff")} | CHUNKED, LONG, LARGE, SNIFFED),

@@ -16,17 +16,19 @@ PLAYED: dict[str, dict[str, object]] = {
     "played": {},
     "first-byte": {"timeout": {"first_byte": SOON}},
     "stall": {"timeout": {"stall": SOON}},
-    "total": {"timeout": {"total": SOON}},
+    "total": {"timeout": {"total": "500ms"}},
 }
 """They lead to the service that plays the script of a row."""
 
 
 def services_at(*, played: str, strange: str, refused: str, deaf: str) -> Mapping[str, Mapping[str, object]]:
     """The services of these rows by name: who plays a script, whose certificate nobody knows, who is not there."""
+    secure = played.replace("http:", "https:")
     return {
         **{name: {"url": f"{played}/{name}", **more} for name, more in PLAYED.items()},
         "strange": {"url": strange},
-        "plain": {"url": played.replace("http:", "https:"), "timeout": {"connect": SOON}},
+        "plain": {"url": secure},
+        "mute": {"url": secure, "timeout": {"connect": SOON}},
         "refused": {"url": refused},
         "nameless": {"url": "http://no-such-host.invalid/"},
         "deaf": {"url": deaf, "timeout": {"connect": SOON}},
@@ -73,7 +75,7 @@ FAILURES = [
     Fault("nobody accepts", begun("/deaf"), 504, "service_connect_timeout", "0.3 s"),
     Fault("unknown certificate", begun("/strange"), 502, "service_tls_failure", "certificate"),
     Fault("not TLS", begun("/plain"), 502, "service_tls_failure", "https://", script=not_tls),
-    Fault("silent instead of TLS", begun("/plain"), 504, "service_connect_timeout", "0.3 s", script=Connection.hold),
+    Fault("silent instead of TLS", begun("/mute"), 504, "service_connect_timeout", "0.3 s", script=Connection.hold),
     # no answer
     Fault("closes at once", begun("/played"), 502, "service_reset", "closed the connection", taken=0,
           script=peers.close_without_answer(after=0)),
@@ -87,7 +89,7 @@ FAILURES = [
           script=peers.stall(after=10_000)),
     Fault("silent", whole("/first-byte"), 504, "service_first_byte_timeout", "0.3 s", taken="all",
           script=peers.never_answer(), stays=True),
-    Fault("takes too long", whole("/total"), 504, "service_total_timeout", "0.3 s", taken="all", script=SLOWLY,
+    Fault("takes too long", whole("/total"), 504, "service_total_timeout", "0.5 s", taken="all", script=SLOWLY,
           stays=True),
     # a bad answer
     Fault("garbage", whole("/played"), 502, "service_answer_invalid", r"'220 mail.example ESMTP ready\r\n'",

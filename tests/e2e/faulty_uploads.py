@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from gateway.testing.gateways import RunningGateway
 from tests.e2e.faults import DELIMITER, END, HERE, TYPE, Fault, Keeper, Sent, behind_a_file, cut, form_of, post
 from tests.e2e.honesty import opened
 
-__all__ = ["BODIES", "FORMS", "HEADS", "JSON", "LIMITS", "NARROW", "NARROWNESS", "ROUTES", "SERVICES"]
+__all__ = ["BODIES", "FORM", "HEADS", "LIMITS", "NARROW", "NARROWNESS", "PDF", "ROUTES", "SERVICES"]
 
 LIMITS = {"body": 16 * 2**20, "parts": 5, "part_headers": 256, "field": 1000, "json": 60_000}
 SERVICES: dict[str, dict[str, object]] = {
@@ -68,7 +69,7 @@ def bare(path: str, body: bytes = b"content", content_type: str = "text/plain") 
 # --- told before the body is read ------------------------------------------------------------------
 
 
-HEADS = [
+AT_ONCE = [
     # what the header says of the body
     Fault("not multipart", bare("/form"), 415, "not_multipart", "'text/plain'"),
     Fault("no type", post("/form", FORM, None), 415, "not_multipart", "no Content-Type"),
@@ -125,6 +126,7 @@ HEADS = [
           400, "request_invalid", "'gzip, chunked'"),
     Fault("https to http", Sent(b"\x16\x03\x01\x02\x00\x01\r\n\r\n"), 400, "request_invalid", "TLS", by_server=True),
 ]  # fmt: skip
+HEADS = [replace(fault, needs_body=False) for fault in AT_ONCE]
 
 
 # --- forms ---------------------------------------------------------------------------------------------

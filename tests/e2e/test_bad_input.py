@@ -20,13 +20,14 @@ from typing import Literal
 import pytest
 
 from gateway import errors
-from gateway.testing import RawClient, peers, refused_port
+from gateway.testing import Connection, RawClient, peers, refused_port
 from gateway.testing.gateways import RunningGateway, running_gateway
 from gateway.testing.listening import HOST
+from gateway.testing.messages import RequestHead
 from gateway.testing.processes import python_environment
-from tests.e2e.faults import Fault, Keeper, assert_told, post
+from tests.e2e.faults import Fault, Keeper, assert_told, form_of, post
 from tests.e2e.faulty_services import FAILURES, routes_to, services_at, take
-from tests.e2e.faulty_uploads import BODIES, FORM, HEADS, LIMITS, NARROW, NARROWNESS, ROUTES, SERVICES
+from tests.e2e.faulty_uploads import BODIES, FORM, HEADS, LIMITS, NARROW, NARROWNESS, PDF, ROUTES, SERVICES
 from tests.e2e.honesty import Play, at_rest, eventually, opened
 from tests.e2e.tls import SecurePlay, make_certificate
 
@@ -138,8 +139,11 @@ def test_what_a_client_sends(
 @pytest.mark.parametrize("fault", FAILURES, ids=lambda fault: fault.id)
 def test_what_a_service_does(failing_gateway: RunningGateway, play: Play, fault: Fault) -> None:
     """The client is told so, also in the middle of its upload; the service has what it took, and no more."""
-    number = play.play(fault.script or take)
 
+    def has_taken_it(connection: Connection) -> bool:
+        return connection.head is not None and connection.taken == due(fault, connection.head)
+
+    number = play.play(fault.script or take)
     with opened(failing_gateway) as client:
         client.send(fault.sent.head + fault.sent.body)
         answer = client.read_response()
@@ -148,15 +152,18 @@ def test_what_a_service_does(failing_gateway: RunningGateway, play: Play, fault:
         assert_goes_on(client, closed=answer.closed)
 
     at_rest(failing_gateway)
-    requests = [each for each in play.opened[number:] if each.head is not None]
-    assert len(requests) == (fault.taken is not None)
-    for connection in requests:
-        assert connection.head is not None
-        length = int(connection.head.headers.get("Content-Length") or 0)
-        assert connection.taken == (length if fault.taken == "all" else fault.taken)
-        assert fault.taken == "all" or connection.taken < length
+    if fault.taken is not None:
+        play.wait_for(number, has_taken_it)
+    assert sum(each.head is not None for each in play.opened[number:]) == (fault.taken is not None)
     play.play(take)
     assert_serves(failing_gateway, "/played")
+
+
+def due(fault: Fault, head: RequestHead) -> int | None:
+    """Bytes of the body that the service of that row takes of a request."""
+    length = int(head.headers.get("Content-Length") or 0)
+    assert fault.taken is None or fault.taken == "all" or fault.taken < length
+    return length if fault.taken == "all" else fault.taken
 
 
 def test_an_answer_that_is_cut_off_when_some_of_it_is_out(failing_gateway: RunningGateway, play: Play) -> None:
@@ -230,6 +237,21 @@ def test_the_table_has_the_whole_catalogue() -> None:
 
     assert told.isdisjoint(NOT_FROM_OUTSIDE)
     assert told | NOT_FROM_OUTSIDE.keys() == catalogue
+
+
+def test_the_example_in_the_documentation(gateway_of: Callable[[Server, str], RunningGateway], keeper: Keeper) -> None:
+    """docs/errors.md shows what is really said."""
+    text = Path(__file__).parents[2].joinpath("docs/errors.md").read_text("utf-8")
+    example = json.loads(text.partition("```json")[2].partition("```")[0])
+    sent = post("/form", form_of(PDF, b'Content-Disposition: form-data; filename="a.pdf"\r\n\r\n'))
+
+    with opened(gateway_of("gateway", "roomy")) as client:
+        client.send(sent.head + sent.body)
+        answer = client.read_response()
+
+    keeper.assert_nothing_whole()
+    assert list(json.loads(answer.body)) == list(example)
+    assert json.loads(answer.body) | {"request_id": ""} == example | {"request_id": ""}
 
 
 # --- the configuration -------------------------------------------------------------------------------

@@ -346,11 +346,11 @@ def test_sizes_and_times_fit_together(front: Front) -> None:
 
 
 def test_all_that_the_gateway_says_is_json(front: Front) -> None:
-    """From the announcement to what gunicorn makes of a request that is none."""
+    """From the announcement to the warning about a request that is none."""
     with front.client() as client:
         client.send(b"no request\r\n\r\n")
         client.read_response()
-    eventually(lambda: "Invalid request" in front.running.log())
+    eventually(lambda: "cannot be read" in front.running.log())
 
     lines = [json.loads(line) for line in front.running.log().rpartition("\n")[0].splitlines()]
     assert {"gateway.serve", "gunicorn.error"} <= {line["logger"] for line in lines}
@@ -423,7 +423,7 @@ def test_who_wants_no_lines_has_none() -> None:
 
     assert [line.partition(" -> ")[2].split()[0] for line in announced] == ["text", "text"]
     assert " WARNING [" in warning
-    assert "Invalid request" in warning
+    assert "cannot be read" in warning
 
 
 # --- health ------------------------------------------------------------------------------------

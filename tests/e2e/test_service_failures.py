@@ -1,15 +1,14 @@
 """Whatever a service does wrong, the client is told what it was, and is never given half an answer for a whole one.
 
 Each failure has the code and the status of gateway/errors.py; the gateway itself goes on as if nothing had
-happened.
+happened. That every kind of failure is told is shown by test_bad_input.py, services that cannot be reached among them;
+here it is shown for every way of delivery and every place where an answer can break off.
 """
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 
@@ -21,10 +20,8 @@ from gateway.testing import (
     boundary_of,
     file_part,
     peers,
-    refused_port,
 )
 from gateway.testing.gateways import RunningGateway, running_gateway
-from gateway.testing.listening import HOST
 from gateway.testing.services import describe
 from tests.e2e.honesty import (
     BOUNDARY,
@@ -105,33 +102,9 @@ def secure_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureP
 
 
 @pytest.fixture(scope="module")
-def strange_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecurePlay]:
-    """Its certificate is one that nobody trusts."""
-    with SecurePlay(*make_certificate(tmp_path_factory.mktemp("tls"))) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
-def deaf_port() -> Iterator[int]:
-    """A port where nobody accepts any more: connections neither stand nor fail."""
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind((HOST, 0))
-        listener.listen(0)
-        port: int = listener.getsockname()[1]
-        for _ in range(2):
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex((HOST, port))
-        yield port
-
-
-@pytest.fixture(scope="module")
 def gateway(
     service: Play,
     secure_service: SecurePlay,
-    strange_service: SecurePlay,
-    deaf_port: int,
     mover: Witness,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[RunningGateway]:
@@ -141,15 +114,9 @@ def gateway(
             for name, more in WAYS.items():
                 services[f"{status}-{place}-{name}"] = {"url": f"{mover.url}/{status}/{place}", **more}
     services["secure"] = {"url": f"{secure_service.url}/"}
-    services["strange"] = {"url": f"{strange_service.url}/"}
-    services["not-secure"] = {"url": f"https://{HOST}:{service.port}/", "timeout": {"connect": "300ms"}}
-    services["deaf"] = {"url": f"http://{HOST}:{deaf_port}/", "timeout": {"connect": "300ms"}}
-    services["unknown"] = {"url": "http://no-such-host.invalid/"}
     trusting = trust(secure_service.certificate, tmp_path_factory.mktemp("trust"))
-    with refused_port() as port:
-        services["refused"] = {"url": f"http://{HOST}:{port}/"}
-        with running_gateway(config=configuration(services), environment=trusting, threads=32) as running:
-            yield running
+    with running_gateway(config=configuration(services), environment=trusting, threads=32) as running:
+        yield running
 
 
 def take_one(connection: Connection) -> None:
@@ -167,40 +134,6 @@ def the_next_upload_goes_through(gateway: RunningGateway, service: Play) -> Iter
         with opened(gateway) as client:
             client.send(upload.head(f"/{path}") + upload.wire)
             assert client.read_response().status == 200
-
-
-# --- no connection ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("path", "status", "code"),
-    [
-        ("refused", 502, "service_unreachable"),
-        ("unknown", 502, "service_unreachable"),
-        ("deaf", 504, "service_connect_timeout"),
-        ("strange", 502, "service_tls_failure"),
-        ("not-secure", 502, "service_tls_failure"),
-    ],
-)
-def test_a_service_that_cannot_be_reached(
-    gateway: RunningGateway, service: Play, path: str, status: int, code: str
-) -> None:
-    """The client is told before it has sent its upload."""
-    service.play(lambda connection: connection.send(b"HTTP/1.1 400 what is this?\r\n\r\n"))
-    upload = form()
-
-    with opened(gateway) as client:
-        client.send(upload.head(f"/{path}") + upload.wire[: len(upload.wire) // 2])
-        assert_problem(client.read_response(), status, code)
-
-
-def test_a_handshake_that_never_ends(gateway: RunningGateway, service: Play) -> None:
-    service.play(Connection.hold)
-
-    with opened(gateway) as client:
-        client.send(form().head("/not-secure"))
-        client.send(form().wire)
-        assert_problem(client.read_response(), 504, "service_connect_timeout")
 
 
 # --- no answer -------------------------------------------------------------------------------------
@@ -258,21 +191,6 @@ def test_a_service_that_goes_away_behind_the_body(
         with opened(gateway) as client:
             client.send(upload.head(f"/{path}") + upload.wire)
             assert_problem(client.read_response(), 502, "service_reset")
-
-
-def test_a_service_that_says_nothing(gateway: RunningGateway, service: Play) -> None:
-    service.play(peers.never_answer())
-
-    with opened(gateway) as client:
-        client.send(UPLOADS["length"].head("/first-byte") + UPLOADS["length"].wire)
-        assert_problem(client.read_response(), 504, "service_first_byte_timeout")
-
-
-def test_a_service_that_stops_taking_the_upload(gateway: RunningGateway, service: Play) -> None:
-    service.play(peers.stall(after=10_000))
-
-    with opened(gateway) as client:
-        assert_problem(client.post("/stall", LARGE.body), 504, "service_stalled")
 
 
 def test_a_slow_client_is_not_the_fault_of_the_service(gateway: RunningGateway, service: Play) -> None:

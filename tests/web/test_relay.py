@@ -178,6 +178,7 @@ def test_an_answer_that_breaks_off_before_it_began_is_a_problem(tmp_path: Path) 
         answer = send(app, form(*PARTS))
 
     assert (answer.status_code, answer.json["code"] if answer.json else None) == (502, "service_answer_invalid")
+    assert 'desc="failed"' in answer.headers["Server-Timing"]
 
 
 @pytest.mark.parametrize(
