@@ -115,7 +115,9 @@ def _fields(service: Service, client: ClientRequest, *, reads_answer: bool) -> F
     if client.peer:
         # RFC 7239 section 6: an IPv6 address is quoted, in brackets.
         node = f'"[{client.peer}]"' if ":" in client.peer else client.peer
-        hop = f'for={node};host="{client.host}";proto={client.scheme}'
+        # What a server let pass as a Host must not become a parameter of its own (RFC 9110 section 5.6.4).
+        host = client.host.replace("\\", "\\\\").replace('"', '\\"')
+        hop = f'for={node};host="{host}";proto={client.scheme}'
         fields.append(("Forwarded", ", ".join(filter(None, [_joined(client, "forwarded"), hop]))))
         fields.append(("X-Forwarded-For", ", ".join(filter(None, [_joined(client, "x-forwarded-for"), client.peer]))))
     fields += [("X-Forwarded-Host", client.host), ("X-Forwarded-Proto", client.scheme)]

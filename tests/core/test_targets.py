@@ -286,3 +286,10 @@ def test_messages_name_the_url_as_it_is_configured() -> None:
 
     assert target.url == f"{URL}?x=1&token=s"
     assert target.address == URL
+
+
+def test_a_host_cannot_add_to_what_is_said_of_the_client() -> None:
+    """Servers let much pass as a Host; quoted, it stays one value."""
+    fields = dict(told([], host='a";for=10.0.0.1;x="\\'))
+
+    assert fields["Forwarded"] == 'for=192.0.2.7;host="a\\";for=10.0.0.1;x=\\"\\\\";proto=https'

@@ -85,8 +85,6 @@ class Fault:
     """What the client does behind it. When it has gone, nobody is told but the log."""
     stays: bool | None = None
     """Whether the connection can be used again. None: that depends on what had been read when the fault was found."""
-    by_server: bool = False
-    """Whether it is the server that refuses it: a plain one does so in its own words."""
     gateway: Literal["roomy", "narrow"] = "roomy"
     meanwhile: Callable[[RunningGateway, Keeper], AbstractContextManager[object]] | None = None
     """What is the case while the request is made."""

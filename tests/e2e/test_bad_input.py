@@ -112,8 +112,14 @@ def deaf_port(stack: ExitStack) -> int:
 # --- the table -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", [*HEADS, *BODIES, *NARROW], ids=lambda fault: fault.id)
-@pytest.mark.parametrize("server", ["gateway", "gunicorn"], ids=["own input", "plain WSGI"])
+# What is wrong with a head is found in the same way under any server.
+CLIENTS = [
+    *(pytest.param("gateway", fault, id=fault.id) for fault in (*HEADS, *BODIES, *NARROW)),
+    *(pytest.param("gunicorn", fault, id=f"{fault.id}, plain WSGI") for fault in (*BODIES, *NARROW)),
+]
+
+
+@pytest.mark.parametrize(("server", "fault"), CLIENTS)
 def test_what_a_client_sends(
     gateway_of: Callable[[Server, str], RunningGateway], keeper: Keeper, server: Server, fault: Fault
 ) -> None:
@@ -196,10 +202,7 @@ def tell(gateway: RunningGateway, server: Server, fault: Fault, keeper: Keeper, 
         if fault.then == "half-closes":
             client.half_close()
         answer = client.read_response()
-        if fault.by_server and server == "gunicorn":
-            assert 400 <= answer.status <= 599
-        else:
-            assert_told(answer, fault)
+        assert_told(answer, fault)
         if server == "gunicorn":
             return  # it closes when it likes, whatever it has said of that
         if not fault.needs_body:
@@ -219,11 +222,12 @@ def assert_goes_on(client: RawClient, *, closed: bool) -> None:
 
 
 def assert_serves(gateway: RunningGateway, path: str) -> None:
-    """An upload with nothing wrong goes through."""
+    """An upload with nothing wrong goes through, and leaves its place to the next one."""
     sent = post(path, FORM)
     with opened(gateway) as client:
         client.send(sent.head + sent.body)
         assert client.read_response().status == 200
+    at_rest(gateway)
 
 
 # --- its completeness --------------------------------------------------------------------------------

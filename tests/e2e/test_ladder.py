@@ -1,8 +1,8 @@
 """Bytes out are bytes in, for every size of an upload.
 
 Each test is one lane (who reads the client's socket, how the service is sent to, how the client frames its
-body) and one flight of sizes, all over one kept-alive connection. With LADDER=full in the environment
-every chunked upload is sent with every size of chunk, and the sizes go further.
+body) and one flight of sizes, all over one kept-alive connection. With LADDER=full in the environment the rungs are closer, the sizes go further, and
+every chunked upload is sent with every size of chunk.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ KIB, MIB = 2**10, 2**20
 
 def near(size: int) -> Iterable[int]:
     """A size and its neighbours."""
-    return range(max(0, size - 4), size + 5)
+    reach = 4 if FULL else 1
+    return range(max(0, size - reach), size + reach + 1)
 
 
 THRESHOLDS = (
@@ -59,9 +60,17 @@ THRESHOLDS = (
     SLOT_BYTES * RING_SLOTS,  # the ring is full
 )
 POWERS = [2**exponent for exponent in range(23)]
-BLOCKS = [count * 65536 + rest for count in range(1, 21) for rest in (2, 3, 4)]
+BLOCKS = [count * 65536 + rest for count in range(1, 21) for rest in (2, 3, 4) if FULL or count < 4 or rest == 3]
 HIGH = [*near(16 * MIB), *near(40 * MIB)] if FULL else []
-LADDER = sorted({*range(301), *(size for rung in (*THRESHOLDS, *POWERS) for size in near(rung)), *BLOCKS, *HIGH})
+LADDER = sorted(
+    {
+        *range(64),
+        *range(64, 301, 1 if FULL else 5),
+        *(size for rung in (*THRESHOLDS, *POWERS) for size in near(rung)),
+        *BLOCKS,
+        *HIGH,
+    }
+)
 FLIGHTS = {
     "to 300": [size for size in LADDER if size <= 300],
     "to 256 KiB": [size for size in LADDER if 300 < size <= 256 * KIB],
