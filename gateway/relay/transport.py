@@ -7,6 +7,7 @@ follow redirects with a body that is used up.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from urllib.parse import urlsplit
@@ -161,7 +162,7 @@ class Transport:
     def _prepared(self, target: Target, body: Body) -> requests.PreparedRequest:
         request = requests.PreparedRequest()
         request.method = target.method
-        request.prepare_url(target.url, None)
+        request.url = _written(target.url)
         # The body knows its type and boundary; a header set by hand would name another.
         described = {"Content-Type": body.content_type, **dict(body.fields)}
         if body.length is not None:
@@ -175,6 +176,15 @@ class Transport:
         request.body = body  # type: ignore[assignment]  # requests sends any iterable; its stubs name fewer
         request.prepare_hooks({})
         return request
+
+
+@functools.lru_cache(maxsize=1024)
+def _written(url: str) -> str:
+    """The URL as requests writes it; most are the same for every upload."""
+    request = requests.PreparedRequest()
+    request.prepare_url(url, None)
+    assert request.url is not None  # it has just been set
+    return request.url
 
 
 def _failure(error: RequestException, attempt: Attempt, url: str) -> ServiceError:

@@ -12,6 +12,7 @@ gateway works through `wsgi.input`.
 
 from __future__ import annotations
 
+import math
 import secrets
 import select
 import signal
@@ -38,6 +39,8 @@ __all__ = ["STOP_SIGNALS", "ClientBody", "ClientSocket", "Worker", "pre_request"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 """What tells a worker to end."""
 
+NOTIFY_S = 1.0
+"""Between two signs of life; gunicorn kills a worker that gives none for its `timeout`, which is much longer."""
 DRAIN_S = 5.0
 DRAIN_IDLE_S = 1.0
 DRAIN_BYTES = 100 * 2**20
@@ -63,6 +66,15 @@ class Worker(ThreadWorker):
     gunicorn half-closes a connection and then waits up to two seconds for the client to close it as well. In that
     time the main thread accepts nobody and hands out no request, so a few clients that stay would stop all others.
     """
+
+    _notified_at = -math.inf
+
+    def notify(self) -> None:
+        """gunicorn's: a sign of life for the parent, in each turn of the loop. One a second does, and costs less."""
+        now = time.monotonic()
+        if now - self._notified_at >= NOTIFY_S:
+            self._notified_at = now
+            super().notify()
 
     def handle(self, conn: Any) -> Any:
         """gunicorn's: serve one request; a false result means that the connection is over."""

@@ -1,8 +1,8 @@
 """Bytes out are bytes in, for every size of an upload.
 
 Each test is one lane (who reads the client's socket, how the service is sent to, how the client frames its
-body) and one flight of sizes, all over one kept-alive connection. With LADDER=full in the environment the rungs are closer, the sizes go further, and
-every chunked upload is sent with every size of chunk.
+body) and one flight of sizes, all over one kept-alive connection. With LADDER=full in the environment the
+rungs are closer, the sizes go further, and every chunked upload is sent with every size of chunk.
 """
 
 from __future__ import annotations
