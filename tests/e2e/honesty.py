@@ -140,7 +140,7 @@ def noise(size: int, seed: int = 1) -> bytes:
     return random.Random(seed).randbytes(size)
 
 
-def cuts_of(upload: Upload, *, edge: int = 200, steps: int = 64) -> list[int]:
+def cuts_of(upload: Upload, *, edge: int = 100, steps: int = 32) -> list[int]:
     """Where to cut: round every landmark, byte by byte at both ends, and at every 1/`steps` of the rest."""
     size = len(upload.wire)
     near = {mark + off for mark in upload.landmarks for off in range(-2, 3)}
