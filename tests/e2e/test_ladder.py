@@ -161,9 +161,9 @@ def step(client: RawClient, service: Service, lane: Lane, upload: Upload, chunk_
 
 @pytest.mark.parametrize("flight", FLIGHTS)
 @pytest.mark.parametrize("lane", LANES, ids=str)
-def test_content_of_every_size(front: Front, service: Service, lane: Lane, flight: str) -> None:
-    """A file of any size arrives as it was sent."""
-    climb(front, service, lane, map(file_of, FLIGHTS[flight]))
+def test_content_of_every_size(own: Front, service: Service, lane: Lane, flight: str) -> None:
+    """A file of any size arrives as it was sent. (What reads for others knows only bodies, which follow.)"""
+    climb(own, service, lane, map(file_of, FLIGHTS[flight]))
 
 
 @pytest.mark.parametrize("flight", FLIGHTS)
